@@ -21,6 +21,8 @@ mod flush;
 mod key;
 mod logged;
 mod named;
+#[doc(hidden)]
+pub mod options;
 mod position;
 mod publish;
 mod receipt;

@@ -9,16 +9,15 @@ mod ast;
 mod check;
 mod editor;
 mod expand;
+pub(crate) mod grammar;
 mod literals;
 mod options;
 mod overlap;
 mod param_types;
-mod pattern;
 mod reachability;
 mod stub;
 mod table;
 mod trie;
-mod value;
 mod warn;
 
 use proc_macro2::{Span, TokenStream};

@@ -47,6 +47,11 @@ impl Errors {
         self.found.borrow().as_ref().map_or(0, Vec::len)
     }
 
+    /// Returns the mistake that was found last.
+    pub(crate) fn last(&self) -> Option<syn::Error> {
+        self.found.borrow().as_ref()?.last().cloned()
+    }
+
     /// Returns the value; a parser's error is added and becomes `None`.
     pub(crate) fn ok_or_report<T>(&self, parsed: syn::Result<T>) -> Option<T> {
         parsed.map_err(|error| self.push_syn(error)).ok()

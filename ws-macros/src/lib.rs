@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod block;
 mod condition;
 mod crate_path;
 mod dispatch;
@@ -18,6 +19,7 @@ mod path_params;
 mod source;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -245,6 +247,13 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn dispatch(input: TokenStream) -> TokenStream {
     dispatch::expand(input.into()).into()
+}
+
+/// Declares topics: the name, the type of the values and the options of each.
+#[doc(hidden)]
+#[proc_macro]
+pub fn topics(input: TokenStream) -> TokenStream {
+    topics::expand(input.into()).into()
 }
 
 /// Makes each field of a struct a part of the state that `State<T>` can extract.

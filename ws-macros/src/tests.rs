@@ -17,6 +17,7 @@ enum Macro {
     Handler,
     Main,
     Dispatch,
+    Topics,
     FromRef,
     PathParams,
 }
@@ -32,6 +33,7 @@ impl Macro {
             Self::Handler => crate::handler::expand(arguments, &input),
             Self::Main => crate::main_attr::expand(arguments, &input),
             Self::Dispatch => crate::dispatch::expand(input),
+            Self::Topics => crate::topics::expand(input),
             Self::FromRef => derive(crate::from_ref::expand),
             Self::PathParams => derive(crate::path_params::expand),
         }

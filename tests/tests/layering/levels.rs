@@ -15,8 +15,8 @@ const MACROS: &[Levels] = &[
         &[
             &["condition", "errors", "manifest", "source"],
             &["crate_path"],
-            &["handler", "main_attr", "path_params"],
-            &["dispatch", "from_ref"],
+            &["block", "handler", "main_attr", "path_params"],
+            &["dispatch", "from_ref", "topics"],
         ],
     ),
     ("handler", &[&["ast"], &["check"], &["expand"]]),
@@ -38,11 +38,22 @@ const MACROS: &[Levels] = &[
         ],
     ),
     (
+        "block",
+        &[
+            &["grammar", "pattern", "types", "unfinished"],
+            &["names", "overlaps", "sample", "split", "value"],
+            &["quantity", "syntax"],
+            &["constant", "item", "settings"],
+            &["line", "options"],
+            &["editor"],
+        ],
+    ),
+    ("block/pattern", &[&["foreign", "rules"]]),
+    (
         "dispatch",
         &[
-            &["literals", "pattern", "value"],
-            &["ast", "overlap"],
-            &["options", "reachability"],
+            &["grammar", "literals", "overlap", "reachability"],
+            &["ast", "options"],
             &["editor", "table"],
             &["check", "param_types", "warn"],
             &["trie"],
@@ -50,22 +61,23 @@ const MACROS: &[Levels] = &[
             &["stub"],
         ],
     ),
-    (
-        "dispatch/ast",
-        &[
-            &["split", "table_item", "unfinished"],
-            &["settings"],
-            &["target"],
-            &["line"],
-        ],
-    ),
+    ("dispatch/ast", &[&["target"]]),
     ("dispatch/check", &[&["overlaps"]]),
     (
         "dispatch/expand",
         &[&["constants", "names"], &["kinds", "nested", "options"]],
     ),
-    ("dispatch/options", &[&["constant", "lists", "rules"]]),
-    ("dispatch/pattern", &[&["foreign"]]),
+    ("dispatch/options", &[&["lists", "rules"]]),
+    (
+        "topics",
+        &[
+            &["grammar"],
+            &["ast", "options"],
+            &["declaration", "editor"],
+            &["expand", "overlap"],
+            &["check", "stub"],
+        ],
+    ),
 ];
 
 fn level(levels: &[Levels], path: &str) -> Option<usize> {

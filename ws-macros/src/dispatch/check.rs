@@ -2,18 +2,27 @@
 
 mod overlaps;
 
-use proc_macro2::{TokenStream, TokenTree};
-use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Ident, LitStr, Type};
 
-use super::ast::{Line, LinePath, Setting, TableBlock, TableItem, Target};
+use super::ast::{Line, TableBlock, Target};
+use super::grammar::GRAMMAR;
 use super::options::Options;
-use super::pattern::{Pattern, Segment};
 use super::table::{InvalidLine, Nested, Route, Table, TargetKind};
-use crate::condition::{are_alternatives, condition_texts, is_named};
+use crate::block::item::BlockItem;
+use crate::block::line::LinePattern;
+use crate::block::names::{LineNames, is_usable};
+use crate::block::pattern::{Pattern, Segment, Syntax};
+use crate::block::settings::Setting;
+use crate::block::syntax::check_one_library;
+use crate::block::types::{TypeWords, checked, error_type};
+use crate::condition::is_named;
 use crate::errors::Errors;
-use crate::source::written;
+
+const STATE: TypeWords = TypeWords {
+    value: "the state",
+    example: "state: App;",
+};
 
 /// Checks a block. Returns no table if the block has no `struct` for it.
 pub(crate) fn table(block: TableBlock, errors: &Errors) -> Option<Table> {
@@ -26,7 +35,7 @@ pub(crate) fn table(block: TableBlock, errors: &Errors) -> Option<Table> {
     }
     let state = match (block.invalid_items.state, block.states.into_iter().next()) {
         (Some(error), None) => Some(error_type(&error)),
-        (_, Some(state)) => Some(checked_state(state, errors)),
+        (_, Some(state)) => Some(checked(state, &STATE, errors)),
         (None, None) => None,
     };
     let mut lines = Lines {
@@ -54,7 +63,7 @@ pub(crate) fn table(block: TableBlock, errors: &Errors) -> Option<Table> {
 /// The lines of a block, sorted by their targets.
 #[derive(Default)]
 struct Lines {
-    names: RouteNames,
+    names: LineNames,
     routes: Vec<Route>,
     nested: Vec<Nested>,
     invalid: Vec<InvalidLine>,
@@ -62,10 +71,10 @@ struct Lines {
 }
 
 impl Lines {
-    fn add(&mut self, line: Line, defaults: &Options, item: Option<&TableItem>, errors: &Errors) {
+    fn add(&mut self, line: Line, defaults: &Options, item: Option<&BlockItem>, errors: &Errors) {
         check_attributes(&line, errors);
         let unknown = &mut self.unknown_functions;
-        let has_usable_name = self.names.register(&line, unknown, errors);
+        let has_usable_name = has_usable_name(&line, &mut self.names, unknown, errors);
         let Line {
             attrs,
             name,
@@ -73,8 +82,8 @@ impl Lines {
             target,
         } = line;
         let (pattern, path) = match path {
-            LinePath::Text(path) => (Pattern::parse(&path, errors), path),
-            LinePath::Invalid(error) => {
+            LinePattern::Text(path) => (Pattern::parse(&path, Syntax::Path, errors), path),
+            LinePattern::Invalid(error) => {
                 self.unknown_functions.push((name.clone(), error));
                 (Pattern::invalid(), LitStr::new("/", name.span()))
             }
@@ -175,71 +184,13 @@ fn check_unique_items(block: &TableBlock, errors: &Errors) {
             "`state` is set twice\nhelp: remove one: a table has one state",
         );
     }
-    for library in block.crates.iter().skip(1) {
-        errors.push(library, "`crate` is set twice\nhelp: remove one");
-    }
+    check_one_library(&block.crates, errors);
     for defaults in block.defaults.iter().skip(1) {
         errors.push(
             &defaults.keyword,
             "`defaults` appears twice\nhelp: merge the two blocks",
         );
     }
-}
-
-/// Checks that the state is a type of known size that borrows nothing.
-fn checked_state(state: Type, errors: &Errors) -> Type {
-    let message = match &state {
-        Type::TraitObject(_) | Type::Slice(_) => {
-            let written = written(&state);
-            format!(
-                "`{written}` has no known size, so it cannot be the state\nhelp: write \
-                 `Arc<{written}>`"
-            )
-        }
-        Type::Reference(borrowed) if borrowed.lifetime.is_none() => {
-            let written = written(&borrowed.elem);
-            format!(
-                "the state must own its data\nhelp: write `Arc<{written}>` or `&'static {written}`"
-            )
-        }
-        Type::ImplTrait(_) | Type::Infer(_) | Type::Never(_) => {
-            "the state must be a named type\nhelp: write `state: App;`".to_owned()
-        }
-        _ if borrows(state.to_token_stream()) => {
-            "the state must own its data\nhelp: use no lifetime except `'static`".to_owned()
-        }
-        _ => return state,
-    };
-    let error = syn::Error::new_spanned(state, message);
-    errors.push_syn(error.clone());
-    error_type(&error)
-}
-
-/// Whether a type contains a lifetime other than `'static`. A lifetime that it declares itself, as
-/// in `for<'a>`, does not count.
-fn borrows(ty: TokenStream) -> bool {
-    let mut tokens = ty.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        let found = match token {
-            TokenTree::Ident(name) if name == "for" => return false,
-            TokenTree::Group(group) => borrows(group.stream()),
-            TokenTree::Punct(sign) if sign.as_char() == '\'' => {
-                let name = tokens.peek().map(ToString::to_string);
-                name.is_some_and(|name| name != "static")
-            }
-            _ => false,
-        };
-        if found {
-            return true;
-        }
-    }
-    false
-}
-
-/// Returns a type that contains a reported error: its uses are not reported.
-fn error_type(error: &syn::Error) -> Type {
-    let error = error.to_compile_error();
-    syn::parse_quote!([(); #error])
 }
 
 /// Checks that no options contradict each other.
@@ -266,57 +217,37 @@ fn check_attributes(line: &Line, errors: &Errors) {
     }
 }
 
-/// The names of the routes so far, with their conditions.
-#[derive(Default)]
-struct RouteNames(Vec<(Ident, Vec<String>)>);
-
-impl RouteNames {
-    /// Checks the name of a line, which becomes a function of the table, so it must be a valid and
-    /// unique name. Returns whether it is.
-    fn register(
-        &mut self,
-        line: &Line,
-        unknown_functions: &mut Vec<(Ident, syn::Error)>,
-        errors: &Errors,
-    ) -> bool {
-        let name = &line.name;
-        let text = name.to_string();
-        // `gen` is a keyword since edition 2024, which `syn` does not check.
-        if text == "gen" || syn::parse_str::<Ident>(&text).is_err() {
-            let hint = match &*text {
-                "_" | "self" | "Self" | "super" | "crate" => "choose another name".to_owned(),
-                _ => format!("write `r#{text}`, or choose another name"),
-            };
-            errors.push(name, format!("`{text}` is a keyword\nhelp: {hint}"));
-            return false;
-        }
-        if name.unraw() == "table" {
-            errors.push(
-                name,
-                "the name `table` is reserved for the function that returns the table\nhelp: choose \
-                 another name",
-            );
-            return false;
-        }
-        let conditions = condition_texts(&line.attrs);
-        let taken = self.0.iter().any(|(known, known_conditions)| {
-            known.unraw() == name.unraw() && !are_alternatives(known_conditions, &conditions)
-        });
-        if taken {
-            let message =
-                format!("the name `{name}` is used twice\nhelp: give each route its own name");
-            let error = syn::Error::new_spanned(name, message);
-            errors.push_syn(error.clone());
+/// Checks the name of a line, which becomes a function of the table, so it must be a valid and unique
+/// name. Returns whether it is.
+fn has_usable_name(
+    line: &Line,
+    names: &mut LineNames,
+    unknown_functions: &mut Vec<(Ident, syn::Error)>,
+    errors: &Errors,
+) -> bool {
+    let name = &line.name;
+    if !is_usable(name, errors) {
+        return false;
+    }
+    if name.unraw() == "table" {
+        errors.push(
+            name,
+            "the name `table` is reserved for the function that returns the table\nhelp: choose \
+             another name",
+        );
+        return false;
+    }
+    match names.register(name, &line.attrs, &GRAMMAR, errors) {
+        Ok(()) => true,
+        Err(error) => {
             unknown_functions.push((name.clone(), error));
-            return false;
+            false
         }
-        self.0.push((name.clone(), conditions));
-        true
     }
 }
 
 /// Reports a table that is nested in itself, which would never end. Returns whether it is.
-fn check_not_itself(table: &Type, item: Option<&TableItem>, errors: &Errors) -> bool {
+fn check_not_itself(table: &Type, item: Option<&BlockItem>, errors: &Errors) -> bool {
     let (Some(item), Type::Path(path)) = (item, table) else {
         return false;
     };

@@ -13,15 +13,15 @@ mod nested;
 mod options;
 
 use self::kinds::RouteKinds;
-pub(crate) use self::names::{core, generated_name, library};
-use self::names::{entry_name, fault, marker, markers, state_type, with_span};
+use self::names::{entry_name, fault, marker, markers, state_type};
 use self::nested::nested;
 use self::options::options;
-use super::ast::TableItem;
 use super::param_types::{ParamTypes, predicates};
-use super::pattern::Segment;
 use super::table::{Nested, Route, Table};
 use super::trie::Node;
+use crate::block::item::BlockItem;
+use crate::block::names::{core, generated_name, import, with_span};
+use crate::block::pattern::Segment;
 use crate::condition::{CFG_AND_LINTS, attributes_named, is_named};
 use crate::source::with_spans;
 
@@ -30,8 +30,8 @@ use crate::source::with_spans;
 /// Items that no other code names are in an anonymous constant, so that a table may be wherever an
 /// item may be and two tables never conflict.
 pub(crate) fn table(table: &Table) -> TokenStream {
-    let item = item(table);
-    let (library, core) = (library(table), core());
+    let item = table.item.expand();
+    let (library, core) = (import(table.library.as_ref()), core());
     let types = ParamTypes::of(&table.routes);
     let kinds = RouteKinds::of(table);
     let markers = markers(table);
@@ -41,7 +41,7 @@ pub(crate) fn table(table: &Table) -> TokenStream {
         .iter()
         .filter_map(|route| param_checks(route, table, &core))
         .collect();
-    let import = (!params.is_empty()).then(|| {
+    let reads = (!params.is_empty()).then(|| {
         quote! {
             use #core::extract::ReadsPathParams as _;
         }
@@ -67,7 +67,7 @@ pub(crate) fn table(table: &Table) -> TokenStream {
             // An unused table is not worth a warning.
             const _: ::core::marker::PhantomData<#name> = ::core::marker::PhantomData;
             #library
-            #import
+            #reads
             #functions
             #markers
             #constants
@@ -80,14 +80,6 @@ pub(crate) fn table(table: &Table) -> TokenStream {
             #state
         };
     }
-}
-
-/// `pub struct Routes;`
-fn item(table: &Table) -> TokenStream {
-    let item = &table.item;
-    let (attrs, vis, keyword, name) = (&item.attrs, &item.vis, &item.keyword, &item.name);
-    let end = quote_spanned!(name.span()=> ;);
-    quote!(#(#attrs)* #vis #keyword #name #end)
 }
 
 /// The properties of a route's marker, and the entry of the table.
@@ -273,7 +265,7 @@ pub(crate) fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream 
 }
 
 /// `fn room(id: u64) -> RouteUrl`
-fn url(route: &Route, item: &TableItem, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
+fn url(route: &Route, item: &BlockItem, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
     let (name, vis) = (generated_name(&route.name), &item.vis);
     let marker = marker(item, &route.name);
     let attrs = url_attributes(&route.attrs, &url_summary(&route.path.value()));

@@ -5,8 +5,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Meta, Type};
 
-use super::pattern::Segment;
 use super::table::Route;
+use crate::block::pattern::Segment;
 use crate::source::respanned;
 
 /// The conditions under which an item exists: the `#[cfg]` predicates of each route that leads to

@@ -3,8 +3,8 @@
 //! Only two kinds of segments can be split: a wildcard, into the end of the path and one more
 //! segment, and a `bool`, into its two texts. A route without them is always reachable.
 
-use super::overlap::surely_parses;
-use super::pattern::{Pattern, Segment};
+use crate::block::pattern::{Pattern, Segment};
+use crate::block::sample::surely_parses;
 
 /// Returns a minimal set of these named patterns that together match every path of a pattern;
 /// `None` if some path is left.

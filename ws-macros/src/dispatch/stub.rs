@@ -7,16 +7,15 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, Ident, LitStr, Visibility};
 
-use super::expand::{
-    self, argument, core, inner_url, library, nested_summary, url_attributes, url_summary,
-};
-use super::pattern::{Pattern, intended_param_count};
+use super::expand::{self, argument, inner_url, nested_summary, url_attributes, url_summary};
 use super::table::{InvalidLine, Nested, Route, Table, TargetKind};
+use crate::block::names::{core, first_of_each, import};
+use crate::block::pattern::{Pattern, Syntax, intended_param_count};
 use crate::condition::attributes_named;
 
 /// Generates the table of the valid lines, and the functions of all others that could be parsed.
 pub(crate) fn table(mut table: Table) -> TokenStream {
-    let (library, core) = (library(&table), core());
+    let (library, core) = (import(table.library.as_ref()), core());
     let faulty = FaultyLines::remove_from(&mut table);
     table.has_mistakes = true;
     let valid = expand::table(&table);
@@ -128,18 +127,7 @@ impl FaultyLines {
     /// Instead of functions with unknown arguments, generates constants whose type contains the
     /// reported error. The compiler shows the error once, and reports no use of such a type.
     fn unknown_functions(&self, vis: &Visibility) -> impl Iterator<Item = TokenStream> {
-        let firsts = self
-            .unknown_functions
-            .iter()
-            .enumerate()
-            .filter(|(at, (name, _))| {
-                let mut known = self.unknown_functions[..*at]
-                    .iter()
-                    .map(|(known, _)| known.unraw());
-                let is_first = known.all(|known| known != name.unraw());
-                is_first && syn::parse_str::<Ident>(&name.to_string()).is_ok()
-            });
-        firsts.map(move |(_, (name, error))| {
+        first_of_each(&self.unknown_functions).map(move |(name, error)| {
             let error = error.to_compile_error();
             quote!(#vis const #name: [(); #error] = ::core::unreachable!();)
         })
@@ -184,7 +172,7 @@ impl UrlFunction<'_> {
                 .filter_map(|segment| Some(argument(segment.param()?, segment)))
                 .collect();
         }
-        let count = intended_param_count(&self.path.value());
+        let count = intended_param_count(&self.path.value(), Syntax::Path);
         (0..count)
             .map(|place| {
                 let name = format_ident!("value{place}");

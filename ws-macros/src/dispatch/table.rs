@@ -2,13 +2,13 @@
 
 use syn::{Attribute, Ident, LitStr, Path, Type};
 
-use super::ast::TableItem;
 use super::options::Options;
-use super::pattern::Pattern;
+use crate::block::item::BlockItem;
+use crate::block::pattern::Pattern;
 
 /// A table; if mistakes were reported, it contains the valid parts.
 pub(crate) struct Table {
-    pub item: TableItem,
+    pub item: BlockItem,
     pub state: Option<Type>,
     /// The path of the library, if it is not `::ws_server`.
     pub library: Option<Path>,

@@ -9,7 +9,7 @@ use quote::quote;
 
 use super::literals::{self, Literal};
 use super::param_types::{Conditions, ParamTypes, condition};
-use super::pattern::{Pattern, Segment};
+use crate::block::pattern::{Pattern, Segment};
 
 /// A position in the patterns of a table.
 #[derive(Default)]

@@ -207,16 +207,94 @@ fn an_unfinished_path_has_the_position_of_a_finished_one() {
 /// Editors take the documentation of an option from the constant of its name.
 #[test]
 fn every_option_has_a_constant_with_its_documentation() {
-    let source = include_str!("../../../ws-core/src/route/options.rs");
-    let constants = source.lines().filter_map(|line| {
-        let (name, _) = line.strip_prefix("pub const ")?.split_once(':')?;
-        Some(name)
-    });
-    let mut constants: Vec<_> = constants.collect();
-    let mut options: Vec<_> = crate::dispatch::option_names().collect();
-    constants.sort_unstable();
-    options.sort_unstable();
-    assert_eq!(constants, options);
+    let of_routes = include_str!("../../../ws-core/src/route/options.rs");
+    let of_topics = include_str!("../../../ws-core/src/topic/options.rs");
+    let route_options: Vec<_> = crate::dispatch::option_names().collect();
+    let topic_options: Vec<_> = crate::topics::option_names().collect();
+    for (source, mut options) in [(of_routes, route_options), (of_topics, topic_options)] {
+        let constants = source.lines().filter_map(|line| {
+            let (name, _) = line.strip_prefix("pub const ")?.split_once(':')?;
+            Some(name)
+        });
+        let mut constants: Vec<_> = constants.collect();
+        constants.sort_unstable();
+        options.sort_unstable();
+        assert_eq!(constants, options);
+    }
+}
+
+/// A block of topics with every kind of name that a user can write in it.
+const TOPICS: &str = "pub struct Topics;
+    pub Room: \"room/{id: u64}\" => chat::Event { history: limits::MESSAGES, keep: KEEP, presence: Member };
+    pub(crate) Typing: \"typing/{id}\" => Typist { relay: live };";
+
+/// One use is for editors, one for the compiler.
+#[test]
+fn the_span_of_a_name_in_a_block_of_topics_has_only_this_name() {
+    let mut all = Vec::new();
+    names(Macro::Topics.expand(tokens(""), tokens(TOPICS)), &mut all);
+    for (word, uses) in [
+        ("Topics", 1),
+        ("chat", 2),
+        ("Event", 2),
+        ("limits", 2),
+        ("MESSAGES", 2),
+        ("KEEP", 2),
+        ("Member", 2),
+        ("Typist", 2),
+        ("history", 1),
+        ("keep", 1),
+        ("presence", 1),
+        ("relay", 1),
+        ("Room", 1),
+        ("Typing", 1),
+    ] {
+        let start = TOPICS.find(word).expect("a word of the block");
+        let place = start..start + word.len();
+        let found = all.iter().filter(|(_, at)| *at == place);
+        let found: Vec<_> = found.map(|(name, _)| name).collect();
+        assert!(found.iter().all(|name| *name == word), "{word}: {found:?}");
+        assert_eq!(found.len(), uses, "{word}");
+    }
+}
+
+#[test]
+fn an_unfinished_name_in_a_topic_has_the_position_of_a_finished_one() {
+    const CURSOR: &str = "here_is_the_cursor";
+    let options = ":: topic :: options :: ";
+    for (block, before) in [
+        (r#"A: "a" => chat::| B: "b" => Event;"#, "let _ : chat :: "),
+        (r#"A: "a" => chat::|;"#, "let _ : chat :: "),
+        (r#"A: "a" => Ev|; B: "b" => Event;"#, "let _ : "),
+        (
+            r#"B: "b" => Event; A: "a" => |;"#,
+            "let _ : Event ; let _ : ",
+        ),
+        (r#"A: "a" => Event { his| };"#, options),
+        (r#"A: "a" => Event { | };"#, options),
+        (r#"A: "a" => Event { history: 1, | };"#, options),
+        (
+            r#"A: "a" => Event { history: limits::| };"#,
+            "let _ = limits :: ",
+        ),
+        (
+            r#"A: "a" => Event { presence: chat::| };"#,
+            "let _ : chat :: ",
+        ),
+        (r#"A: "a" => Event { presence: Mem| };"#, "let _ : "),
+    ] {
+        let expansion = |word: &str| {
+            let block = block.replace('|', word);
+            Macro::Topics.expand(tokens(""), tokens(&block)).to_string()
+        };
+        let (as_is, with_word) = (expansion(""), expansion(CURSOR));
+        let at = with_word.find(CURSOR).unwrap_or_else(|| panic!("{block}"));
+        let typed = block.split('|').next().unwrap_or_default();
+        let typed = typed.rsplit([' ', ':']).next().unwrap_or_default();
+        let (start, _) = with_word.split_at(at - typed.len());
+        assert!(start.ends_with(before), "{block}: {start}");
+        assert!(as_is.starts_with(start), "{block}:\n{start}\n{as_is}");
+    }
 }
 
 /// In editors all tokens are in the first line.

@@ -12,7 +12,7 @@ pub(crate) struct Sample {
 }
 
 /// Every macro, with every part of its syntax.
-pub(crate) const SAMPLES: [Sample; 8] = [
+pub(crate) const SAMPLES: [Sample; 10] = [
     Sample {
         of: Macro::Handler,
         arguments: "",
@@ -37,6 +37,16 @@ pub(crate) const SAMPLES: [Sample; 8] = [
         of: Macro::Dispatch,
         arguments: "",
         input: UNCOMMON_TABLE,
+    },
+    Sample {
+        of: Macro::Topics,
+        arguments: "",
+        input: TOPICS,
+    },
+    Sample {
+        of: Macro::Topics,
+        arguments: "",
+        input: UNCOMMON_TOPICS,
     },
     Sample {
         of: Macro::FromRef,
@@ -157,6 +167,29 @@ const UNCOMMON_TABLE: &str = r#"
     dash: "/dash" => Dash { attach: page, origins: ["https://a.example"] };
     #[cfg(unix)]
     inner: "/inner/deep" => use super::Inner;
+"#;
+
+pub(crate) const TOPICS: &str = r#"
+    /// The topics of the chat.
+    pub struct Topics;
+
+    /// The messages of a room.
+    pub Room: "room/{id: u64}" => Event { history: 100, keep: 10m, presence: Member };
+    pub(crate) Price: "price/{symbol}" => Tick { history: latest, keep: limits::KEEP };
+    Typing: "room/{room: u64}/typing" => Typist { relay: live };
+    pub Lobby: "lobby" => String;
+"#;
+
+const UNCOMMON_TOPICS: &str = r#"
+    crate: ::live::sockets;
+
+    #[derive(Clone, Copy, Default)]
+    #[deprecated = "gone soon"]
+    pub(in crate::chat) r#Self_: "{id: std::num::NonZeroU64}/{type}/~x" => Vec<(u8, [u8; 2])>;
+    #[cfg(unix)]
+    Seen: "seen/{gen}" => &'static str { history: MESSAGES, keep: 0.5 h, };
+    #[cfg(not(unix))]
+    Seen: "seen/{gen: Of<u8, { N / 2 }>}" => Seen<u8, { 1 + 1 }> { presence: Map<u8, (u8, u8)>, };
 "#;
 
 pub(crate) const STATE: &str = r"

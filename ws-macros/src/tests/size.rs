@@ -84,6 +84,29 @@ const LINES: [Budget; 7] = [
     ),
 ];
 
+/// A block of topics that has only a name.
+const EMPTY_TOPICS: Budget = budget("topics", "pub struct Topics;", 82);
+
+/// The tokens that each topic adds.
+const TOPICS: [Budget; 4] = [
+    budget("literal topic", r#"pub Lobby: "lobby" => String;"#, 287),
+    budget(
+        "topic with a text",
+        r#"pub Price: "price/{symbol}" => Tick;"#,
+        300,
+    ),
+    budget(
+        "topic with two parameters",
+        r#"pub Seat: "room/{id: u64}/{name}" => Event;"#,
+        300,
+    ),
+    budget(
+        "topic with history and presence",
+        r#"pub Room: "room/{id: u64}" => Event { history: 100, keep: 10m, presence: Member };"#,
+        495,
+    ),
+];
+
 /// Returns the number of tokens that a macro adds to its input.
 fn added(of: Macro, written: &str) -> usize {
     let given = tokens(written);
@@ -123,6 +146,23 @@ fn a_route_expands_within_its_budget() {
     let mut kept = within(&EMPTY_TABLE, alone);
     for line in &LINES {
         kept &= within(line, table(line.written) - alone);
+    }
+    assert!(
+        kept,
+        "an expansion exceeds its budget: generate less code, or raise the budget deliberately"
+    );
+}
+
+#[test]
+fn a_topic_expands_within_its_budget() {
+    let block = |line: &str| {
+        let block = format!("{} {line}", EMPTY_TOPICS.written);
+        added(Macro::Topics, &block)
+    };
+    let alone = block("");
+    let mut kept = within(&EMPTY_TOPICS, alone);
+    for line in &TOPICS {
+        kept &= within(line, block(line.written) - alone);
     }
     assert!(
         kept,

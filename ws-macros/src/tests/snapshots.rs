@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 
-use super::samples::{ASYNC_HOOKS, MAIN, PLACE, STATE, SYNC_HOOKS, TABLE};
+use super::samples::{ASYNC_HOOKS, MAIN, PLACE, STATE, SYNC_HOOKS, TABLE, TOPICS};
 use super::{Macro, tokens};
 use crate::crate_path::HIDDEN;
 
@@ -71,6 +71,22 @@ fn table_after_a_mistake() {
         name: \"/names/{name}\" => Room;
         admin: \"/admin\" => use crate::admin::Routes;";
     assert_snapshot!(formatted(Macro::Dispatch, table));
+}
+
+#[test]
+fn topics_with_every_option() {
+    assert_snapshot!(formatted(Macro::Topics, TOPICS));
+}
+
+#[test]
+fn topics_after_a_mistake() {
+    let topics = "pub struct Topics;
+        pub Room: \"/room/{id: u64}\" => Event { history: 100 };
+        pub Seat: \"seat/{id: u64}\" => Event { histori: 100, keep: 10m };
+        pub Desk => Event;
+        pub Hall: \"hall/{id}-{x}\" => { presence: Member };
+        pub Lobby: \"lobby\" => String;";
+    assert_snapshot!(formatted(Macro::Topics, topics));
 }
 
 #[test]

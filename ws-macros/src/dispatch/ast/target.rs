@@ -1,27 +1,33 @@
 //! The target of a line: a handler with options, or with `use` another table.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, TokenTree};
 use quote::ToTokens;
 use syn::parse::ParseStream;
 use syn::parse::discouraged::Speculative;
-use syn::{LitStr, PathArguments, Token, Type, token};
+use syn::{LitStr, Token, Type, token};
 
-use super::unfinished::with_missing_name;
-use super::{
-    LinePath, NAME_IS_MISSING, Settings, Target, TargetType, closing_token, expect_end, is_at_end,
-    punctuation, remaining, settings, without_semicolon,
+use super::Target;
+use crate::block::line::{
+    LinePattern, TargetType, arrow, before_parentheses, is_named, missing_target, options,
+    tokens_until_braces,
 };
+use crate::block::settings::{Settings, contain_options};
+use crate::block::syntax::{
+    NAME_IS_MISSING, closing_token, expect_end, is_at_end, remaining, without_semicolon,
+};
+use crate::block::unfinished::with_missing_name;
+use crate::dispatch::grammar::GRAMMAR;
 use crate::errors::Errors;
 use crate::source::written;
 
 /// Parses the `=>` of a line and its target; reports mistakes.
 pub(crate) fn parse(
     name: &Ident,
-    path: &LinePath,
+    path: &LinePattern,
     input: ParseStream<'_>,
     errors: &Errors,
 ) -> Target {
-    let Some(arrow) = arrow(name, path, input, errors) else {
+    let Ok(arrow) = arrow(name, path, input, &GRAMMAR, errors) else {
         return Target::Handler {
             handler: TargetType::Invalid(None),
             options: Settings::default(),
@@ -31,59 +37,14 @@ pub(crate) fn parse(
         return table(&keyword, input, errors);
     }
     if is_at_end(input) || input.peek(token::Brace) {
-        let message = format!(
-            "a handler is missing after `=>`\nhelp: write `{} => Handler;`",
-            start(name, path)
-        );
-        errors.push(arrow, message);
-        let (options, _) = options(input, errors);
+        errors.push_syn(missing_target(name, path, arrow, &GRAMMAR));
+        let (options, _) = options(input, &GRAMMAR, errors);
         return Target::Handler {
             handler: TargetType::Invalid(None),
             options,
         };
     }
     handler(input, errors)
-}
-
-/// Returns a line up to its arrow, for the text of a message.
-fn start(name: &Ident, path: &LinePath) -> String {
-    match path {
-        LinePath::Text(path) => format!("{name}: {}", path.token()),
-        LinePath::Invalid(_) => format!("{name}: \"/path\""),
-    }
-}
-
-/// Parses the `=>`, or the token in its place. Returns `None` if the line ends after the path.
-fn arrow(
-    name: &Ident,
-    path: &LinePath,
-    input: ParseStream<'_>,
-    errors: &Errors,
-) -> Option<TokenStream> {
-    if input.peek(Token![=>]) {
-        return input
-            .parse::<Token![=>]>()
-            .ok()
-            .map(ToTokens::into_token_stream);
-    }
-    let message = format!(
-        "expected `=>` and a handler\nhelp: write `{} => Handler;`",
-        start(name, path)
-    );
-    if is_at_end(input) {
-        match path {
-            LinePath::Text(path) => errors.push(path, message),
-            LinePath::Invalid(_) => errors.push(name, message),
-        }
-        return None;
-    }
-    let found = punctuation(input);
-    if found.is_empty() {
-        errors.push_syn(input.error(message));
-    } else {
-        errors.push(&found, message);
-    }
-    Some(found)
 }
 
 /// Parses the rest of `use crate::admin::Routes` after the keyword.
@@ -134,7 +95,7 @@ fn handler(input: ParseStream<'_>, errors: &Errors) -> Target {
             written(&handler)
         );
         errors.push(tokens_until_braces(input), message);
-        let (options, _) = options(input, errors);
+        let (options, _) = options(input, &GRAMMAR, errors);
         return Target::Handler {
             handler: TargetType::Type(Box::new(handler)),
             options,
@@ -143,7 +104,7 @@ fn handler(input: ParseStream<'_>, errors: &Errors) -> Target {
     let Some(handler) = named_type(input) else {
         return report_invalid_handler(input, errors);
     };
-    let (options, last) = options(input, errors);
+    let (options, last) = options(input, &GRAMMAR, errors);
     let last = last.unwrap_or_else(|| handler.to_token_stream());
     expect_end(&last, input, errors);
     Target::Handler {
@@ -178,7 +139,7 @@ fn report_invalid_handler(input: ParseStream<'_>, errors: &Errors) -> Target {
         _ => "expected the type of a handler, such as `chat::Room`".to_owned(),
     };
     errors.push(&tokens, message);
-    let (options, _) = options(input, errors);
+    let (options, _) = options(input, &GRAMMAR, errors);
     let handler = handler.map_or(TargetType::Invalid(unfinished), |handler| {
         TargetType::Type(Box::new(handler))
     });
@@ -198,40 +159,10 @@ fn named_type(input: ParseStream<'_>) -> Option<Type> {
     Some(ty)
 }
 
-fn is_named(ty: &Type) -> bool {
-    match ty {
-        Type::Path(path) => path
-            .path
-            .segments
-            .iter()
-            .all(|segment| !matches!(segment.arguments, PathArguments::Parenthesized(_))),
-        Type::Group(group) => is_named(&group.elem),
-        Type::Paren(paren) => is_named(&paren.elem),
-        Type::Macro(_) => true,
-        _ => false,
-    }
-}
-
 /// Returns the path of a function that is called here, as a type. Consumes nothing.
 fn called_type(input: ParseStream<'_>) -> Option<Type> {
     let (ty, group) = before_parentheses(input)?;
-    (!settings::contain_options(&group)).then_some(ty)
-}
-
-/// Returns the type before the first parentheses of a line, and the parentheses. Consumes nothing.
-fn before_parentheses(input: ParseStream<'_>) -> Option<(Type, Group)> {
-    let fork = input.fork();
-    let mut before = TokenStream::new();
-    loop {
-        match fork.parse().ok()? {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {
-                let ty = syn::parse2::<Type>(before).ok();
-                let ty = ty.filter(|ty| matches!(ty, Type::Path(_)) && is_named(ty))?;
-                return Some((ty, group));
-            }
-            token => before.extend([token]),
-        }
-    }
+    (!contain_options(&group)).then_some(ty)
 }
 
 /// Returns the type whose function is called: `Room` of `Room::new()`.
@@ -248,31 +179,4 @@ fn constructed_type(called_type: Type) -> Type {
         path.path.segments.pop_punct();
     }
     Type::Path(path)
-}
-
-/// Consumes the tokens up to the options or the end of the line.
-fn tokens_until_braces(input: ParseStream<'_>) -> TokenStream {
-    let mut tokens = TokenStream::new();
-    while !is_at_end(input) && !input.peek(token::Brace) {
-        tokens.extend(input.parse::<TokenTree>());
-    }
-    tokens
-}
-
-/// Parses the options after a handler, and returns the token that ends them.
-fn options(input: ParseStream<'_>, errors: &Errors) -> (Settings, Option<TokenStream>) {
-    let has_braces = input.peek(token::Brace);
-    if !has_braces && !input.peek(token::Paren) && !input.peek(token::Bracket) {
-        return (Settings::default(), None);
-    }
-    let Ok(group) = input.parse::<Group>() else {
-        return (Settings::default(), None);
-    };
-    if !has_braces {
-        settings::report_brackets(&group, errors);
-    }
-    (
-        settings::settings(&group, errors),
-        Some(closing_token(&group)),
-    )
 }

@@ -1,11 +1,9 @@
-//! Options whose values are constants: each becomes a constant of the expansion, with the type that
-//! the option takes. The macro checks literals itself; for constants, the compiler performs the
-//! same checks, and reports errors on the option.
+//! The constants for options of a table, and the comparison of two options if one is a constant.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
+use syn::Attribute;
 use syn::ext::IdentExt;
-use syn::{Attribute, ExprPath};
 
 use crate::condition::attributes_named;
 use crate::dispatch::options::{Choice, OptionValue, Options};
@@ -47,24 +45,8 @@ fn constants_of(
         let (OptionValue::Constant(constant), Some(_)) = (&choice.value, &choice.written) else {
             return None;
         };
-        let (name, ty, path) = (
-            name(option, choice, route),
-            constant.ty(core),
-            &constant.path,
-        );
-        let place = last_name(path);
-        let names = choice.colon.unwrap_or(place);
-        let faults = constant.kind.faults(option, &name);
-        let checks = faults.iter().map(|(condition, message)| {
-            let panic = with_spans(quote!(::core::panic!(#message)), place, names);
-            quote!(if #condition { #panic })
-        });
-        Some(quote! {
-            #cfg
-            const #name: #ty = #path;
-            #cfg
-            const _: () = { #(#checks)* };
-        })
+        let name = name(option, choice, route);
+        Some(constant.expand(option, &name, choice.colon, &cfg, core))
     });
     let ping = ping_below_idle(options, route).map(|check| quote!(#cfg const _: () = #check;));
     quote!(#(#values)* #ping)
@@ -110,11 +92,4 @@ fn nanos(option: &str, choice: &Choice, route: Option<&Ident>) -> Option<TokenSt
         }
         _ => None,
     }
-}
-
-/// Returns the span of the last name of a path, at which its errors are reported: the name of the
-/// constant.
-fn last_name(path: &ExprPath) -> Span {
-    let last = path.path.segments.last();
-    last.map_or_else(Span::call_site, |last| last.ident.span())
 }

@@ -7,17 +7,17 @@ use syn::Type;
 use syn::ext::IdentExt;
 
 use super::names::{marker, marker_type, module};
+use crate::block::item::BlockItem;
+use crate::block::pattern::Segment;
 use crate::condition::attributes_named;
-use crate::dispatch::ast::TableItem;
 use crate::dispatch::param_types::{ParamTypes, predicates};
-use crate::dispatch::pattern::Segment;
 use crate::dispatch::table::{Route, Table};
 use crate::path_params::name_type;
 use crate::source::unused_name;
 
 /// The kinds of the routes of a table.
 pub(crate) struct RouteKinds<'t> {
-    item: &'t TableItem,
+    item: &'t BlockItem,
     all: Vec<RouteKind<'t>>,
     /// The kind of each route.
     of_routes: Vec<usize>,
@@ -120,7 +120,7 @@ impl<'t> RouteKinds<'t> {
 impl RouteKind<'_> {
     /// Returns the marker of its only route. Routes that share a kind have another one, whose name
     /// describes their properties, because the compiler shows it in messages.
-    fn marker(&self, item: &TableItem) -> TokenStream {
+    fn marker(&self, item: &BlockItem) -> TokenStream {
         if self.is_shared {
             let (module, name) = (
                 module("routes_of", item),
@@ -138,7 +138,7 @@ impl RouteKind<'_> {
 
     /// Declares the marker with the span of the table: an argument that one of its routes lacks is
     /// not an error of the first route.
-    fn declare(&self, item: &TableItem) -> Option<TokenStream> {
+    fn declare(&self, item: &BlockItem) -> Option<TokenStream> {
         let cfg = attributes_named(&self.first.attrs, &["cfg"]);
         let name = self.shared_name(Span::call_site().located_at(item.keyword.span));
         self.is_shared.then(|| marker_type(&cfg, &name))
@@ -146,7 +146,7 @@ impl RouteKind<'_> {
 
     fn expand(
         &self,
-        item: &TableItem,
+        item: &BlockItem,
         state: Option<&Type>,
         types: &ParamTypes<'_>,
         core: &TokenStream,

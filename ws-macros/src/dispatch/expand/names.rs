@@ -1,35 +1,16 @@
-//! The names in the expansion of a table, and the spans of its tokens.
-//!
-//! Each token of the user appears with its own span once, at the item to which an editor should go.
-//! Generated names have the location of the user's name, or none, so that a search for the user's
-//! name finds no path of the library. Names that the compiler may show are readable.
+//! The names in the expansion of a table, and the spans of its tokens. Names that the compiler may
+//! show are readable.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Attribute;
 use syn::ext::IdentExt;
 
+use crate::block::item::BlockItem;
+use crate::block::names::{generated_name, with_span};
 use crate::condition::attributes_named;
-use crate::crate_path::hidden_module;
-use crate::dispatch::ast::TableItem;
 use crate::dispatch::table::{Route, Table};
 use crate::source::with_spans;
-
-/// Imports the items that expansions use, so that a library under another name is one error.
-pub(crate) fn library(table: &Table) -> TokenStream {
-    let core = core();
-    let library = table
-        .library
-        .as_ref()
-        .map_or_else(|| quote!(::ws_server), |library| quote!(#library));
-    let hidden = hidden_module();
-    quote!(use #library::#hidden as #core;)
-}
-
-/// Returns the module with the items that expansions use, as imported by [`library`].
-pub(crate) fn core() -> TokenStream {
-    quote!(__ws)
-}
 
 /// The markers of all lines, in a module.
 pub(crate) fn markers(table: &Table) -> TokenStream {
@@ -55,33 +36,19 @@ pub(crate) fn marker_type(cfg: &[&Attribute], name: &Ident) -> TokenStream {
 }
 
 /// The marker of a line: `route_of_Routes::room`.
-pub(crate) fn marker(item: &TableItem, name: &Ident) -> TokenStream {
+pub(crate) fn marker(item: &BlockItem, name: &Ident) -> TokenStream {
     let (module, name) = (module("route_of", item), with_span(name, Span::call_site()));
     quote!(#module::#name)
 }
 
 /// Returns a module of the table. The compiler shows its name if two tables have routes of one
 /// name.
-pub(crate) fn module(start: &str, item: &TableItem) -> Ident {
+pub(crate) fn module(start: &str, item: &BlockItem) -> Ident {
     format_ident!("{start}_{}", item.name.unraw(), span = Span::call_site())
 }
 
 pub(crate) fn entry_name(route: &Route) -> Ident {
     format_ident!("__ENTRY_{}", route.name.unraw(), span = Span::call_site())
-}
-
-/// Returns a name of the user for an item that the expansion declares. It has the location of the
-/// user's name, but lints know that a macro declares it: they expect no capitals in the name of a
-/// marker, and do not report an unused URL.
-pub(crate) fn generated_name(name: &Ident) -> Ident {
-    with_span(name, Span::call_site().located_at(name.span()))
-}
-
-/// Returns the same name with another span.
-pub(crate) fn with_span(name: &Ident, span: Span) -> Ident {
-    let mut name = name.clone();
-    name.set_span(span);
-    name
 }
 
 /// Returns the state type of the table, or the default if the table has none.

@@ -4,7 +4,8 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
 
 use super::constants;
-use crate::dispatch::options::{Choice, OptionKind, OptionValue, Options, Origins};
+use crate::block::quantity::Quantity;
+use crate::dispatch::options::{Choice, OptionValue, Options, Origins};
 
 /// Generates the `RouteOptions` of a route, without options that the table does not set.
 pub(crate) fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStream {
@@ -26,7 +27,7 @@ pub(crate) fn options(options: &Options, route: &Ident, core: &TokenStream) -> T
         .iter()
         .partition(|(name, _)| OF_ROUTE.contains(name));
     let value = |(option, choice): &(&&'static str, &Choice)| match &choice.value {
-        OptionValue::Constant(constant) => of_constant(constant.kind, option, choice, route),
+        OptionValue::Constant(constant) => of_constant(constant.quantity, option, choice, route),
         other => value_tokens(other, core),
     };
     let field = |chosen: &(&&'static str, &Choice)| {
@@ -61,11 +62,12 @@ pub(crate) fn options(options: &Options, route: &Ident, core: &TokenStream) -> T
 }
 
 /// Sets an option to its constant in the expansion.
-fn of_constant(kind: OptionKind, option: &str, choice: &Choice, route: &Ident) -> TokenStream {
+fn of_constant(quantity: Quantity, option: &str, choice: &Choice, route: &Ident) -> TokenStream {
     let name = constants::name(option, choice, Some(route));
-    match kind {
-        OptionKind::TimeOrOff | OptionKind::Rate => quote!(::core::option::Option::Some(#name)),
-        _ => name.into_token_stream(),
+    if quantity.can_be_off() {
+        quote!(::core::option::Option::Some(#name))
+    } else {
+        name.into_token_stream()
     }
 }
 

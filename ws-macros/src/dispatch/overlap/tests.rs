@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
-use super::super::reachability::covering_patterns;
 use super::*;
+use crate::block::sample::may_parse;
+use crate::dispatch::reachability::covering_patterns;
 
 fn both_match(first: &str, second: &str) -> Option<String> {
     let (one, other) = (Pattern::of(first), Pattern::of(second));

@@ -9,8 +9,11 @@ use proc_macro2::{Literal, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
+use syn::parse::discouraged::Speculative;
 use syn::punctuated::Punctuated;
-use syn::{ExprPath, Ident, LitBool, LitStr, Result, Token, bracketed, token};
+use syn::{ExprPath, Ident, LitBool, LitStr, Result, Token, Type, bracketed, token};
+
+use super::unfinished::with_missing_name;
 
 /// A value with its tokens.
 pub(crate) struct Value {
@@ -35,6 +38,8 @@ pub(crate) enum ValueKind {
     Number(Number),
     /// `20/s`
     PerUnit(Number, String),
+    /// `chat::Member`
+    Type(Box<Type>),
     /// Anything else.
     Other,
     /// A value that could not be parsed, which was reported.
@@ -81,6 +86,30 @@ impl Value {
         } else {
             ValueKind::Other
         };
+        Self::until_separator(input, tokens, kind)
+    }
+
+    /// Parses the value of an option that takes a type; an unfinished path is an error.
+    pub(crate) fn parse_type(input: ParseStream<'_>) -> Result<Self> {
+        let fork = input.fork();
+        let Ok(ty) = fork.parse::<Type>() else {
+            let other = Self::until_separator(input, TokenStream::new(), ValueKind::Other)?;
+            return match with_missing_name::<Type>(&other.tokens) {
+                Some(_) => Err(syn::Error::new_spanned(other.tokens, "expected a type")),
+                None => Ok(other),
+            };
+        };
+        input.advance_to(&fork);
+        let tokens = ty.to_token_stream();
+        Self::until_separator(input, tokens, ValueKind::Type(Box::new(ty)))
+    }
+
+    /// Completes a value whose first tokens were parsed.
+    fn until_separator(
+        input: ParseStream<'_>,
+        mut tokens: TokenStream,
+        kind: ValueKind,
+    ) -> Result<Self> {
         // If more tokens follow, it is an expression.
         let ends = input.is_empty() || input.peek(Token![,]) || input.peek(Token![;]);
         let kind = if ends || input.peek(Ident::peek_any) {
@@ -196,6 +225,11 @@ impl Number {
             fraction,
             unit: unit.trim_start_matches('_').to_owned(),
         })
+    }
+
+    /// Whether the number has neither a unit nor a fraction.
+    pub(crate) fn is_integer(&self) -> bool {
+        self.unit.is_empty() && self.fraction.is_none()
     }
 
     /// Returns the number as a whole number of its unit.

@@ -6,26 +6,28 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Ident, LitStr, Result, Token, Visibility, token};
 
-/// The number of tokens after a name within which the `=>` of its line must be if the path is not a
-/// string.
-const PATH_TOKENS: usize = 24;
+use super::grammar::Grammar;
+
+/// The number of tokens after a name within which the `=>` of its line must be if the pattern is not
+/// a string.
+const PATTERN_TOKENS: usize = 24;
 
 /// Splits a block into items. Each ends after its `;`, or before a token that begins another item.
-pub(crate) fn items(tokens: TokenStream) -> Result<Vec<TokenStream>> {
+pub(crate) fn items(tokens: TokenStream, grammar: &Grammar) -> Result<Vec<TokenStream>> {
     let items = |input: ParseStream<'_>| {
         let mut items = Vec::new();
         while !input.is_empty() {
-            items.push(item(input)?);
+            items.push(item(input, grammar)?);
         }
         Ok(items)
     };
     items.parse2(tokens)
 }
 
-fn item(input: ParseStream<'_>) -> Result<TokenStream> {
-    let ends_with_braces = is_braced(input);
+fn item(input: ParseStream<'_>, grammar: &Grammar) -> Result<TokenStream> {
+    let ends_with_braces = is_braced(input, grammar);
     let mut item = head(input)?;
-    while !input.is_empty() && (item.is_empty() || !starts_item(input)) {
+    while !input.is_empty() && (item.is_empty() || !starts_item(input, grammar)) {
         let token: TokenTree = input.parse()?;
         let is_last = match &token {
             TokenTree::Punct(punct) => punct.as_char() == ';',
@@ -42,7 +44,7 @@ fn item(input: ParseStream<'_>) -> Result<TokenStream> {
     Ok(item)
 }
 
-/// Consumes the start of an item, up to the path of a line. None of these tokens begins another
+/// Consumes the start of an item, up to the pattern of a line. None of these tokens begins another
 /// item.
 fn head(input: ParseStream<'_>) -> Result<TokenStream> {
     let mut head = TokenStream::new();
@@ -84,13 +86,13 @@ fn head(input: ParseStream<'_>) -> Result<TokenStream> {
 }
 
 /// Whether an item begins here that ends with its braces, without a `;`.
-fn is_braced(input: ParseStream<'_>) -> bool {
+fn is_braced(input: ParseStream<'_>, grammar: &Grammar) -> bool {
     let fork = input.fork();
     if fork.call(Attribute::parse_outer).is_err() {
         return false;
     }
     if fork.peek(Token![pub]) || fork.peek(Token![struct]) {
-        return !is_line(&fork);
+        return !is_line(&fork, grammar);
     }
     if fork.call(Ident::parse_any).is_err() {
         return false;
@@ -103,7 +105,7 @@ fn is_braced(input: ParseStream<'_>) -> bool {
 }
 
 /// Whether the next tokens can only be the beginning of an item.
-fn starts_item(input: ParseStream<'_>) -> bool {
+fn starts_item(input: ParseStream<'_>, grammar: &Grammar) -> bool {
     let may_start = input.peek(Token![#]) || input.peek(Ident::peek_any) || input.peek(LitStr);
     if !may_start {
         return false;
@@ -112,7 +114,7 @@ fn starts_item(input: ParseStream<'_>) -> bool {
     if input.peek(Token![#]) && fork.call(Attribute::parse_outer).is_err() {
         return false;
     }
-    is_struct(&fork) || is_setting_of_the_block(&fork) || is_line(&fork)
+    is_struct(&fork) || is_setting_of_the_block(&fork, grammar) || is_line(&fork, grammar)
 }
 
 fn is_struct(input: ParseStream<'_>) -> bool {
@@ -122,22 +124,21 @@ fn is_struct(input: ParseStream<'_>) -> bool {
 
 /// Whether the next tokens are `state: App`, `crate: ::path` or `defaults { … }`, possibly with a
 /// wrong sign after the name.
-fn is_setting_of_the_block(input: ParseStream<'_>) -> bool {
+fn is_setting_of_the_block(input: ParseStream<'_>, grammar: &Grammar) -> bool {
     let fork = input.fork();
     let Ok(name) = fork.call(Ident::parse_any) else {
         return false;
     };
     let has_sign = skip_sign(&fork);
-    match &*name.to_string() {
-        "state" | "crate" => has_sign,
-        "defaults" => fork.peek(token::Brace) || fork.peek(token::Paren),
-        _ => false,
-    }
+    let is_one_of = |names: &[&str]| names.iter().any(|known| name == known);
+    (has_sign && is_one_of(grammar.settings))
+        || ((fork.peek(token::Brace) || fork.peek(token::Paren))
+            && is_one_of(grammar.braced_settings))
 }
 
 /// Whether the next tokens are `name: "/path"`, possibly with a mistake in the name, the sign or
-/// the path if a `=>` follows.
-fn is_line(input: ParseStream<'_>) -> bool {
+/// the pattern if a `=>` follows.
+fn is_line(input: ParseStream<'_>, grammar: &Grammar) -> bool {
     let fork = input.fork();
     if fork.peek(Token![pub]) && fork.parse::<Visibility>().is_err() {
         return false;
@@ -154,8 +155,9 @@ fn is_line(input: ParseStream<'_>) -> bool {
         let _ = fork.parse::<TokenTree>();
     }
     let has_sign = skip_sign(&fork);
-    if let Ok(path) = fork.parse::<LitStr>() {
-        return fork.peek(Token![=>]) || (has_sign && path.value().starts_with('/'));
+    if let Ok(pattern) = fork.parse::<LitStr>() {
+        let may_be_one = !grammar.begins_with_slash || pattern.value().starts_with('/');
+        return fork.peek(Token![=>]) || (has_sign && may_be_one);
     }
     has_sign && arrow_follows(&fork)
 }
@@ -172,7 +174,7 @@ fn peek_sign(input: ParseStream<'_>) -> bool {
 }
 
 fn arrow_follows(input: ParseStream<'_>) -> bool {
-    for _ in 0..PATH_TOKENS {
+    for _ in 0..PATTERN_TOKENS {
         if input.peek(Token![=>]) {
             return true;
         }
@@ -189,7 +191,7 @@ mod tests {
     use super::*;
 
     fn split(block: &str) -> Vec<String> {
-        let items = items(block.parse().unwrap()).unwrap();
+        let items = items(block.parse().unwrap(), &crate::dispatch::grammar::GRAMMAR).unwrap();
         items.iter().map(ToString::to_string).collect()
     }
 

@@ -1,4 +1,6 @@
-//! Paths in the syntax of other routers, and their translation.
+//! Patterns in the syntax of other routers, and their translation.
+
+use super::Syntax;
 
 /// The foreign syntax that was found in a path.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub(crate) enum Foreign {
     Optional(String),
     /// `/rooms/:id`, `/files/*`: the segments with different syntax.
     Segments(Vec<String>),
+    /// `room/:id`: the same in the pattern of a topic, which has no wildcards.
+    TopicSegments(Vec<String>),
 }
 
 /// A path in foreign syntax, and its translation.
@@ -55,19 +59,52 @@ impl Rewritten {
                  help: a parameter is `{{id}}`, a wildcard is `{{*rest}}`: write \"{path}\"",
                 segments.join("`, `")
             ),
+            Foreign::TopicSegments(segments) => format!(
+                "the pattern uses the syntax of another library: `{}`\n\
+                 help: a parameter is `{{id}}`, a whole segment: write \"{path}\"",
+                segments.join("`, `")
+            ),
         }
     }
 }
 
-/// Translates a path to the syntax of this router; returns `None` if it contains no foreign syntax.
-pub(crate) fn rewrite(text: &str) -> Option<Rewritten> {
+/// Translates a pattern to the syntax of this library; returns `None` if it contains no foreign
+/// syntax.
+pub(crate) fn rewrite(text: &str, syntax: Syntax) -> Option<Rewritten> {
+    match syntax {
+        Syntax::Path => rewrite_path(text),
+        Syntax::TopicName => rewrite_name(text),
+    }
+}
+
+/// The pattern of a topic has parameters only, each one segment.
+fn rewrite_name(text: &str) -> Option<Rewritten> {
+    let mut found = Vec::new();
+    let translated = split(text).into_iter().map(|segment| {
+        let Some(mut parameter) = ForeignParameter::of(segment) else {
+            return segment.to_owned();
+        };
+        found.push(segment.to_owned());
+        if let ParameterKind::Rest = parameter.kind {
+            parameter.kind = ParameterKind::Text;
+        }
+        parameter.written()
+    });
+    let path = translated.collect::<Vec<_>>().join("/");
+    (!found.is_empty()).then_some(Rewritten {
+        found: Foreign::TopicSegments(found),
+        path,
+    })
+}
+
+fn rewrite_path(text: &str) -> Option<Rewritten> {
     if let Some((scheme, rest)) = text.split_once("://")
         && scheme.chars().all(|c| c.is_ascii_alphanumeric())
     {
         let path = rest.find('/').map_or("/", |at| &rest[at..]);
         return Some(Rewritten {
             found: Foreign::Url,
-            path: rewrite(path).map_or_else(|| path.to_owned(), |inner| inner.path),
+            path: rewrite_path(path).map_or_else(|| path.to_owned(), |inner| inner.path),
         });
     }
     let mut found = Vec::new();
@@ -268,7 +305,7 @@ mod tests {
     use super::*;
 
     fn rewritten(path: &str) -> Option<String> {
-        rewrite(path).map(|rewritten| rewritten.path)
+        rewrite_path(path).map(|rewritten| rewritten.path)
     }
 
     #[test]
@@ -339,13 +376,13 @@ mod tests {
 
     #[test]
     fn an_optional_parameter_is_two_routes() {
-        let message = rewrite("/rooms/{id?}").unwrap().message();
+        let message = rewrite_path("/rooms/{id?}").unwrap().message();
         assert_eq!(
             message,
             "a parameter cannot be optional, as in `{id?}`\n\
              help: write two routes, with \"/rooms\" and with \"/rooms/{id}\""
         );
-        let message = rewrite("/:id?").unwrap().message();
+        let message = rewrite_path("/:id?").unwrap().message();
         assert!(
             message.contains("with \"/\" and with \"/{id}\""),
             "{message}"

@@ -1,23 +1,40 @@
-//! The options of a line, or of `defaults`: `{ name: value, … }`.
+//! Options in braces: `{ name: value, … }`.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{ExprPath, LitStr, Token};
 
+use super::grammar::Grammar;
+use super::syntax::{NAME_IS_MISSING, punctuation};
 use super::unfinished::with_missing_name;
-use super::{NAME_IS_MISSING, Setting, Settings, punctuation};
-use crate::dispatch::value::Value;
+use super::value::Value;
 use crate::errors::Errors;
 
+/// The options in braces.
+#[derive(Default)]
+pub(crate) struct Settings {
+    pub list: Vec<Setting>,
+    /// Whether a user may be about to type another option: the braces are empty or end with a comma.
+    pub is_open: bool,
+}
+
+/// `name: value`
+pub(crate) struct Setting {
+    pub name: Ident,
+    /// The span of the `:`.
+    pub colon: Span,
+    pub value: Value,
+}
+
 /// Parses the options in a group; a syntax error in one of them hides no other.
-pub(crate) fn settings(group: &Group, errors: &Errors) -> Settings {
+pub(crate) fn settings(group: &Group, grammar: &Grammar, errors: &Errors) -> Settings {
     let list = |input: ParseStream<'_>| {
         let mut settings = Vec::new();
         while !input.is_empty() {
-            match setting(input, errors) {
+            match setting(input, grammar, errors) {
                 Some(setting) => {
                     settings.push(setting);
                     separator(input, errors);
@@ -68,13 +85,13 @@ fn starts_setting(input: ParseStream<'_>) -> bool {
 }
 
 /// Parses one option. If it has a mistake, this is reported, and its value is a [`Value::invalid`].
-fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
+fn setting(input: ParseStream<'_>, grammar: &Grammar, errors: &Errors) -> Option<Setting> {
     if input.peek(Token![!]) {
-        return negated(input, errors);
+        return negated(input, grammar, errors);
     }
     let Some(name) = name(input, errors) else {
         let place = input.parse::<TokenTree>().ok()?;
-        errors.push(place, "expected an option such as `mailbox: 64`");
+        errors.push(place, expected_option(grammar));
         return None;
     };
     let sign = punctuation(input);
@@ -98,7 +115,12 @@ fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
         errors.push(place, message);
     }
     let (colon, written) = (sign_span, peek_value(input));
-    let value = Value::parse(input).unwrap_or_else(|error| {
+    let value = if grammar.type_options.iter().any(|known| name == known) {
+        Value::parse_type(input)
+    } else {
+        Value::parse(input)
+    };
+    let value = value.unwrap_or_else(|error| {
         match with_missing_name::<ExprPath>(&written) {
             Some(_) => errors.push(&written, NAME_IS_MISSING),
             None => errors.push_syn(error),
@@ -106,6 +128,10 @@ fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
         Value::invalid(written)
     });
     Some(Setting { name, colon, value })
+}
+
+fn expected_option(grammar: &Grammar) -> String {
+    format!("expected an option such as `{}`", grammar.option_example)
 }
 
 /// Returns the tokens up to the next separator, without consuming them.
@@ -119,11 +145,11 @@ fn peek_value(input: ParseStream<'_>) -> TokenStream {
 }
 
 /// Parses `!name`, which is meant as `name: false`.
-fn negated(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
+fn negated(input: ParseStream<'_>, grammar: &Grammar, errors: &Errors) -> Option<Setting> {
     let sign: Token![!] = input.parse().ok()?;
     let name = input.call(Ident::parse_any);
     let Ok(name) = name else {
-        errors.push(sign, "expected an option such as `mailbox: 64`");
+        errors.push(sign, expected_option(grammar));
         return None;
     };
     let mut tokens = sign.into_token_stream();

@@ -1,10 +1,11 @@
-//! The path of a route, parsed, and the rules of its syntax.
+//! The path of a route or the pattern of a topic, parsed, and the rules of its syntax.
 //!
 //! A string literal has only one span on stable Rust, so every message quotes the wrong part. The
-//! valid parts of a path with a mistake are parsed too, so that the functions in the table's stubs
-//! have the right arguments.
+//! valid parts of a pattern with a mistake are parsed too, so that the items in the stubs have the
+//! right parameters.
 
 mod foreign;
+mod rules;
 
 use std::cell::Cell;
 
@@ -13,10 +14,24 @@ use syn::{Ident, LitStr, Type};
 
 use crate::errors::Errors;
 
-/// The maximum number of segments of a pattern: the router ranks no more.
+use self::rules::{check_literal, check_slashes};
+
+/// The maximum number of segments of a path: the router ranks no more.
 pub(crate) const MAX_SEGMENTS: usize = 32;
 
-/// A path of a table.
+/// The maximum length of the name of a topic in bytes, which is checked again when a name is written.
+const MAX_NAME_LEN: usize = 256;
+
+/// What a pattern is the pattern of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    /// Paths of requests: `/rooms/{id: u64}`.
+    Path,
+    /// Names of topics: `room/{id: u64}`. Each parameter is printed.
+    TopicName,
+}
+
+/// The string of a line.
 pub(crate) struct Pattern {
     pub segments: Vec<Segment>,
     /// Whether a mistake was reported: then the segments are only a guess.
@@ -65,7 +80,8 @@ impl Pattern {
     #[cfg(test)]
     pub(crate) fn of(path: &str) -> Self {
         let errors = Errors::new();
-        let pattern = Self::parse(&LitStr::new(path, Span::call_site()), &errors);
+        let path = LitStr::new(path, Span::call_site());
+        let pattern = Self::parse(&path, Syntax::Path, &errors);
         errors.finish().expect("a path without mistakes");
         pattern
     }
@@ -78,25 +94,25 @@ impl Pattern {
         }
     }
 
-    /// Parses a path and reports its mistakes.
-    pub(crate) fn parse(path: &LitStr, errors: &Errors) -> Self {
-        let text = path.value();
+    /// Parses a pattern and reports its mistakes.
+    pub(crate) fn parse(pattern: &LitStr, syntax: Syntax, errors: &Errors) -> Self {
+        let text = pattern.value();
         let is_flawed = Cell::new(false);
         let report = |message: String| {
             is_flawed.set(true);
-            errors.push(path, message);
+            errors.push(pattern, message);
         };
-        let text = match foreign::rewrite(&text) {
+        let text = match foreign::rewrite(&text, syntax) {
             Some(rewritten) => {
                 report(rewritten.message());
                 rewritten.path
             }
             None => text,
         };
-        check_slashes(&text, &report);
+        check_slashes(&text, syntax, &report);
         let mut segments = Vec::new();
         for part in split(&text, &report) {
-            if let Some(segment) = segment(part, path.span(), &report) {
+            if let Some(segment) = segment(part, syntax, pattern.span(), &report) {
                 segments.push(segment);
             }
         }
@@ -105,8 +121,13 @@ impl Pattern {
             is_flawed: false,
         };
         pattern.check_names(&report);
-        pattern.check_rest(&report);
-        pattern.check_length(&report);
+        match syntax {
+            Syntax::Path => {
+                pattern.check_rest(&report);
+                pattern.check_length(&report);
+            }
+            Syntax::TopicName => pattern.check_name_length(&report),
+        }
         pattern.is_flawed = is_flawed.get();
         pattern
     }
@@ -152,37 +173,31 @@ impl Pattern {
             ));
         }
     }
+
+    /// Checks that the names of a topic can be within the limit.
+    fn check_name_length(&self, report: &impl Fn(String)) {
+        let literals = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => text.len(),
+            _ => 0,
+        });
+        let slashes = self.segments.len().saturating_sub(1);
+        let length = literals.sum::<usize>() + slashes;
+        if length > MAX_NAME_LEN {
+            report(format!(
+                "each name of this topic has at least {length} bytes, but at most {MAX_NAME_LEN} \
+                 are allowed"
+            ));
+        }
+    }
 }
 
-/// Returns the number of parameters that a path with mistakes seems to have.
-pub(crate) fn intended_param_count(path: &str) -> usize {
-    let rewritten = foreign::rewrite(path).map(|rewritten| rewritten.path);
+/// Returns the number of parameters that a pattern with mistakes seems to have.
+pub(crate) fn intended_param_count(path: &str, syntax: Syntax) -> usize {
+    let rewritten = foreign::rewrite(path, syntax).map(|rewritten| rewritten.path);
     let path = rewritten.as_deref().unwrap_or(path);
     path.split('/')
         .map(|segment| segment.matches('{').count())
         .sum()
-}
-
-/// Checks that a path begins with a slash; doubled and trailing slashes would have no meaning.
-fn check_slashes(text: &str, report: &impl Fn(String)) {
-    if text == "/" {
-        return;
-    }
-    let parts: Vec<_> = text.split('/').filter(|part| !part.is_empty()).collect();
-    let clean = format!("/{}", parts.join("/"));
-    if !text.starts_with('/') {
-        report(format!(
-            "a path must begin with `/`\nhelp: write \"{clean}\""
-        ));
-    } else if text.contains("//") {
-        report(format!(
-            "the path has an empty segment, which matches no URL\nhelp: write \"{clean}\""
-        ));
-    } else if text.ends_with('/') {
-        report(format!(
-            "a slash at the end has no effect\nhelp: write \"{clean}\""
-        ));
-    }
 }
 
 /// Splits at the slashes outside of braces; empty segments are reported elsewhere.
@@ -218,21 +233,25 @@ fn split<'t>(text: &'t str, report: &impl Fn(String)) -> Vec<&'t str> {
     parts
 }
 
-fn segment(part: &str, span: Span, report: &impl Fn(String)) -> Option<Segment> {
+fn segment(part: &str, syntax: Syntax, span: Span, report: &impl Fn(String)) -> Option<Segment> {
     let inner = part
         .strip_prefix('{')
         .and_then(|part| part.strip_suffix('}'));
     match inner {
-        Some(inner) if is_balanced(inner) => parameter(part, inner, span, report),
+        Some(inner) if is_balanced(inner) => parameter(part, inner, syntax, span, report),
         _ if part.contains('{') => {
+            let example = match syntax {
+                Syntax::Path => "/rooms/{id}",
+                Syntax::TopicName => "room/{id}",
+            };
             report(format!(
                 "`{part}` mixes text and a parameter\n\
-                 help: a parameter is a whole segment, as in \"/rooms/{{id}}\""
+                 help: a parameter is a whole segment, as in \"{example}\""
             ));
             None
         }
         _ => {
-            check_literal(part, report);
+            check_literal(part, syntax, report);
             Some(Segment::Literal(part.to_owned()))
         }
     }
@@ -248,33 +267,14 @@ fn is_balanced(text: &str) -> bool {
     depth == Some(0)
 }
 
-/// Checks a literal, which is written as in a URL, and must not need an escape there (RFC 3986,
-/// section 3.3).
-fn check_literal(text: &str, report: &impl Fn(String)) {
-    if matches!(text, "." | "..") {
-        report(format!(
-            "clients resolve a `{text}` segment, so no request contains it\nhelp: remove it"
-        ));
-    } else if text.contains('}') {
-        report(format!("`{text}` has a `}}` without a `{{`"));
-    } else if let Some(bad) = text
-        .chars()
-        .find(|&character| !is_path_character(character))
-    {
-        report(format!(
-            "`{}` in `{text}` must be escaped in a URL, so it cannot be in a path\n\
-             help: use letters, digits and any of `-._~!$&'()+,;=:@`, or a parameter",
-            bad.escape_debug()
-        ));
-    }
-}
-
-fn is_path_character(character: char) -> bool {
-    character.is_ascii_alphanumeric() || "-._~!$&'()+,;=:@".contains(character)
-}
-
 /// Parses `id`, `id: u64` or `*rest`, the text between the braces.
-fn parameter(part: &str, inner: &str, span: Span, report: &impl Fn(String)) -> Option<Segment> {
+fn parameter(
+    part: &str,
+    inner: &str,
+    syntax: Syntax,
+    span: Span,
+    report: &impl Fn(String),
+) -> Option<Segment> {
     let (name, written) = match inner.split_once(':') {
         Some((name, ty)) => (name.trim(), Some(ty.trim())),
         None => (inner.trim(), None),
@@ -290,6 +290,13 @@ fn parameter(part: &str, inner: &str, span: Span, report: &impl Fn(String)) -> O
         ));
         return None;
     };
+    if is_rest && syntax == Syntax::TopicName {
+        report(format!(
+            "`{part}` cannot be in the pattern of a topic, whose parameters are whole segments\n\
+             help: write `{{{name}}}` for one segment"
+        ));
+        return Some(Segment::Text { name: ident });
+    }
     match written {
         Some(_) if is_rest => {
             report(format!(
@@ -299,7 +306,7 @@ fn parameter(part: &str, inner: &str, span: Span, report: &impl Fn(String)) -> O
         }
         None if is_rest => Some(Segment::Rest { name: ident }),
         None | Some("String") => Some(Segment::Text { name: ident }),
-        Some(written) => typed(part, ident, written, span, report),
+        Some(written) => typed(part, ident, written, syntax, span, report),
     }
 }
 
@@ -308,6 +315,7 @@ fn typed(
     part: &str,
     name: Ident,
     written: &str,
+    syntax: Syntax,
     span: Span,
     report: &impl Fn(String),
 ) -> Option<Segment> {
@@ -315,16 +323,26 @@ fn typed(
     // there.
     let place = Span::call_site().located_at(span);
     if let Ok(ty @ Type::Path(_)) = LitStr::new(written, place).parse::<Type>() {
-        let written = written.split_whitespace().collect();
+        let written: String = written.split_whitespace().collect();
+        if syntax == Syntax::TopicName && matches!(&*written, "f32" | "f64") {
+            report(format!(
+                "`{written}` in `{part}` cannot identify a topic, because it is not `Eq`\n\
+                 help: write an integer type, or `{{{name}}}` for text"
+            ));
+        }
         return Some(Segment::Typed {
             name,
             ty: Box::new(ty),
             written,
         });
     }
+    let required = match syntax {
+        Syntax::Path => "FromStr",
+        Syntax::TopicName => "Display",
+    };
     report(format!(
         "`{written}` in `{part}` is not a valid type for a parameter\n\
-         help: write an owned type that implements `FromStr`, as in `{{{name}: u64}}`, or \
+         help: write an owned type that implements `{required}`, as in `{{{name}: u64}}`, or \
          `{{{name}}}` for text"
     ));
     None
@@ -349,99 +367,4 @@ fn parameter_name(name: &str, span: Span) -> Option<Ident> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Returns the segments of a path, one letter each, or the messages about it.
-    fn read(path: &str) -> Result<String, String> {
-        let errors = Errors::new();
-        let pattern = Pattern::parse(&LitStr::new(path, Span::call_site()), &errors);
-        let shape = pattern.segments.iter().map(|segment| match segment {
-            Segment::Literal(text) => format!("/{text}"),
-            Segment::Typed { name, written, .. } => format!("/{name}={written}"),
-            Segment::Text { name } => format!("/{name}"),
-            Segment::Rest { name } => format!("/*{name}"),
-        });
-        let shape = shape.collect();
-        errors
-            .finish()
-            .map(|()| shape)
-            .map_err(|tokens| tokens.to_string())
-    }
-
-    #[test]
-    fn literals_and_parameters_are_distinguished() {
-        assert_eq!(read("/").as_deref(), Ok(""));
-        assert_eq!(
-            read("/rooms/{id: u64}/chat").as_deref(),
-            Ok("/rooms/id=u64/chat")
-        );
-        assert_eq!(read("/{name}/{*rest}").as_deref(), Ok("/name/*rest"));
-        assert_eq!(read("/{name: String}").as_deref(), Ok("/name"));
-        assert_eq!(
-            read("/{id : std::net::IpAddr}").as_deref(),
-            Ok("/id=std::net::IpAddr")
-        );
-        assert_eq!(
-            read("/{type: u8}/{r#match}").as_deref(),
-            Ok("/r#type=u8/r#match")
-        );
-        assert_eq!(read("/{gen}/{try: u8}").as_deref(), Ok("/r#gen/r#try=u8"));
-        assert_eq!(
-            read("/{id: Of<u8, { N / 2 }>}/x").as_deref(),
-            Ok("/id=Of<u8,{N/2}>/x")
-        );
-        assert_eq!(read("/v1.0/a-b_c~/@me").as_deref(), Ok("/v1.0/a-b_c~/@me"));
-    }
-
-    #[test]
-    fn every_mistake_of_a_path_is_quoted() {
-        let wrong = [
-            ("rooms", "must begin with `/`"),
-            ("", "must begin with `/`"),
-            ("/a//b", "empty segment"),
-            ("/a/", "has no effect"),
-            ("/{id", "`{id` is not closed"),
-            ("/{id/x", "`{id` is not closed"),
-            ("/{id: Of<{ N }>/x", "is not closed"),
-            ("/{{id}}", "`{id}` in `{{id}}` is not a valid name"),
-            ("/{1d}", "`1d` in `{1d}` is not a valid name"),
-            ("/{}", "`` in `{}` is not a valid name"),
-            ("/{self}", "`self` in `{self}` is not a valid name"),
-            ("/{a}/{a}", "two parameters are named `a`"),
-            ("/a{b}", "`a{b}` mixes"),
-            ("/{a}{b}", "`{a}{b}` mixes"),
-            ("/{*a}/b", "`{*a}` must come last"),
-            ("/{*a: u64}", "a wildcard has no type: it is always text"),
-            ("/a b", "` ` in `a b`"),
-            ("/a?b", "`?` in `a?b`"),
-            ("/caf\u{e9}", "`\u{e9}` in `caf\u{e9}`"),
-            ("/a%20b", "`%` in `a%20b`"),
-            ("/../b", "`..` segment"),
-            ("/:id", "another router: `:id`"),
-            ("/*", "another router: `*`"),
-            ("/a}", "`a}` has a `}`"),
-            ("/{id: &str}", "`&str` in `{id: &str}` is not a valid type"),
-            ("/{id:}", "is not a valid type"),
-        ];
-        for (path, part) in wrong {
-            let messages = read(path).expect_err(path);
-            assert!(messages.contains(part), "{path}: {messages}");
-            assert_eq!(
-                messages.matches("compile_error").count(),
-                1,
-                "{path}: {messages}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_path_has_at_most_32_segments() {
-        assert_eq!(read(&"/x".repeat(32)), Ok("/x".repeat(32)));
-        assert!(
-            read(&"/x".repeat(33))
-                .unwrap_err()
-                .contains("the path has 33 segments")
-        );
-    }
-}
+mod tests;
