@@ -20,6 +20,7 @@ use crate::session::Sessions;
 use crate::socket::{ConnectionShared, RouteContext, Socket};
 use crate::topic::{AsTopic, Exclude, ReceiptKind as _, TopicValue, Topics};
 
+mod disconnect;
 mod pages;
 mod permits;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::task::unconstrained;
@@ -16,13 +16,14 @@ use crate::limits::Limits;
 use crate::mailbox::MailboxSlot;
 use crate::outbox::Outbox;
 use crate::protocol::Deflate;
-use crate::session::{Attachment, Session, SessionSocket};
+use crate::session::Attachment;
 use crate::topic::{Subscription, Topics};
 
 mod notify;
 mod outgoing;
 mod page;
 mod sends;
+mod session;
 mod subscribe;
 mod tasks;
 
@@ -331,14 +332,6 @@ impl ConnectionShared {
         })
     }
 
-    /// Registers the connection with a session: it is closed with 4401 when the session ends.
-    pub(crate) fn attach_to(self: &Arc<Self>, session: &Session) {
-        let socket: Weak<dyn SessionSocket> = Arc::<Self>::downgrade(self);
-        let attachment = session.attach(self.id, socket);
-        let session = (attachment, session.expires_at());
-        self.change_deadlines(|state| state.session = Some(session));
-    }
-
     /// Sets whether the running hook is cancelled at its next poll.
     pub(crate) fn set_hook_cancelled(&self, cancel: bool) {
         self.hook_cancelled.store(cancel, Ordering::Release);
@@ -438,12 +431,5 @@ impl ConnectionShared {
         }
         self.changes().notify_waiters();
         reason
-    }
-}
-
-impl SessionSocket for ConnectionShared {
-    fn session_ended(&self) {
-        let close = Close::new(CloseCode::UNAUTHORIZED, "the session has ended");
-        self.close(&close, CloseCause::Expired);
     }
 }

@@ -1,6 +1,6 @@
 //! Topics: typed sets of sockets; each published value is encoded once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -119,6 +119,15 @@ pub(crate) enum Subscriber {
         id: ConnectionId,
         deliver: Box<Deliver>,
     },
+}
+
+impl Subscriber {
+    fn connection(&self) -> ConnectionId {
+        match self {
+            Self::Client { recipient, .. } => recipient.id(),
+            Self::Listener { id, .. } => *id,
+        }
+    }
 }
 
 /// The topics of one hub.
@@ -272,6 +281,15 @@ impl Topics {
         }
         // This may run code of the application, which may subscribe or publish.
         drop(removed);
+    }
+
+    /// The connections whose client or handler is subscribed.
+    pub(crate) fn subscribers(&self, topic: &TopicKey) -> HashSet<ConnectionId> {
+        self.find(topic).map_or_else(HashSet::new, |channel| {
+            let subscribers = channel.lock();
+            let subscribers = subscribers.slots.iter().flatten();
+            subscribers.map(Subscriber::connection).collect()
+        })
     }
 
     /// The number of subscribers.

@@ -145,6 +145,7 @@ mod bearer;
 mod calls;
 mod closing;
 mod deflate;
+mod disconnect;
 mod errors;
 mod hooks;
 mod init;

@@ -421,6 +421,13 @@ pub(crate) struct Attachment {
     id: ConnectionId,
 }
 
+impl Attachment {
+    /// The user of the session.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.live.user()
+    }
+}
+
 impl Drop for Attachment {
     fn drop(&mut self) {
         let mut state = self.live.state();

@@ -1,0 +1,84 @@
+//! Closes connections from outside: one, a user's, or those of a topic.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+
+use super::Hub;
+use crate::close::{Close, CloseCause};
+use crate::id::{ConnectionId, ConnectionKind};
+use crate::socket::ConnectionShared;
+use crate::topic::AsTopic;
+
+impl Hub {
+    /// Closes one connection, after the messages that are queued for it. Returns whether it was
+    /// open.
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    /// use ws_server::socket::ConnectionId;
+    ///
+    /// /// A moderator removes a connection.
+    /// fn kick(hub: &Hub, id: ConnectionId) -> bool {
+    ///     hub.disconnect(id, Close::new(CloseCode::POLICY, "removed by a moderator"))
+    /// }
+    /// ```
+    pub fn disconnect(&self, id: ConnectionId, close: impl Into<Close>) -> bool {
+        self.close_all(&close.into(), |other, _| other == id) > 0
+    }
+
+    /// Closes the connections of all current sessions of a user, after the messages that are queued
+    /// for them. Returns how many were open.
+    ///
+    /// The sessions stay valid: to end them as well, use
+    /// [`Sessions::end_user`](crate::session::Sessions::end_user).
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    ///
+    /// let hub = Hub::default();
+    /// assert_eq!(hub.disconnect_user("ada", Close::GOING_AWAY), 0);
+    /// ```
+    pub fn disconnect_user(&self, user: &str, close: impl Into<Close>) -> usize {
+        self.close_all(&close.into(), |_, connection| connection.is_of_user(user))
+    }
+
+    /// Closes the connections whose client or handler is subscribed to a topic, after the messages
+    /// that are queued for them. Returns how many were open.
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    ///
+    /// let hub = Hub::default();
+    /// let auction: Topic<String> = Topic::local("auction/7");
+    /// assert_eq!(hub.disconnect_topic(&auction, Close::NORMAL), 0);
+    /// ```
+    pub fn disconnect_topic(&self, topic: impl AsTopic, close: impl Into<Close>) -> usize {
+        let ids: HashSet<_> = self.inner.topics.subscribers(&topic.as_topic_ref().key);
+        self.close_all(&close.into(), |id, _| ids.contains(&id))
+    }
+
+    fn close_all(
+        &self,
+        close: &Close,
+        is_wanted: impl Fn(ConnectionId, &ConnectionShared) -> bool,
+    ) -> usize {
+        let mut closed = 0;
+        for kind in [ConnectionKind::Socket, ConnectionKind::PageHandler] {
+            let connections = self.connections(kind);
+            let all: Vec<(ConnectionId, Weak<ConnectionShared>)> = connections
+                .iter()
+                .map(|(id, connection)| (*id, connection.clone()))
+                .collect();
+            // Closing wakes tasks, so the list is unlocked first.
+            drop(connections);
+            let all = all.into_iter();
+            let all = all.filter_map(|(id, weak)| Some((id, Weak::upgrade(&weak)?)));
+            let wanted = all.filter(|(id, connection)| is_wanted(*id, connection));
+            let close_one = |(_, connection): (_, Arc<ConnectionShared>)| {
+                connection.close(close, CloseCause::ServerClosed)
+            };
+            closed += wanted.map(close_one).filter(|first| *first).count();
+        }
+        closed
+    }
+}
