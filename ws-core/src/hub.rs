@@ -127,11 +127,13 @@ impl Hub {
     /// ```
     pub fn with_sessions(limits: ServerLimits, sessions: Sessions) -> Self {
         let parameter = sessions.page_parameter().to_owned();
-        let pages = Pages::new(limits.pages, limits.publish_inline, parameter);
+        let topics = Arc::new(Topics::new(limits.publish_inline, limits.history));
+        let inline = limits.publish_inline;
+        let pages = Pages::new(limits.pages, inline, parameter, topics.clone());
         let weak: Weak<Pages> = Arc::downgrade(&pages);
         sessions.add_pages(weak);
         let inner = HubShared {
-            topics: Arc::new(Topics::new(limits.publish_inline, limits.history)),
+            topics,
             limits,
             last_id: AtomicU64::new(0),
             sockets: Mutex::default(),

@@ -21,10 +21,12 @@ mod queue;
 mod reaper;
 mod registry;
 mod stream;
+mod subscriptions;
 mod tag;
 
 pub use id::NoPage;
 pub use stream::CapacityFreed;
+pub use subscriptions::PageSubscribeError;
 pub use tag::{BrowserClientPaths, StreamTag, StreamUrl};
 
 pub use crate::wire::PAGE_PROTOCOL;

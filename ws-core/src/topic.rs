@@ -17,6 +17,7 @@ use logged::TopicLog;
 
 mod declarations;
 mod declared;
+mod events;
 mod flush;
 mod key;
 mod logged;
@@ -32,6 +33,7 @@ mod value;
 pub use declared::{
     Declaration, DeclaredTopic, HasHistory, HasPresence, Logged, NameWriter, Part, TopicBlock,
 };
+pub(crate) use events::{EventSubscriber, PushRecipient, SharedEvent};
 pub(crate) use key::TopicKey;
 pub use key::TopicRef;
 pub use named::AsTopic;
@@ -109,7 +111,7 @@ pub(crate) type DeliveredToHandler = (Arc<dyn Recipient>, Result<(), MailboxErro
 pub(crate) type Deliver =
     dyn Fn(&Message, Option<log::Position>) -> Option<DeliveredToHandler> + Send + Sync;
 
-/// A subscriber: a client, or a listening handler.
+/// A subscriber: a client, a listening handler, or a page.
 pub(crate) enum Subscriber {
     Client {
         recipient: Arc<dyn Recipient>,
@@ -119,13 +121,16 @@ pub(crate) enum Subscriber {
         id: ConnectionId,
         deliver: Box<Deliver>,
     },
+    /// Pages, which receive each message as an event.
+    Events(EventSubscriber),
 }
 
 impl Subscriber {
-    fn connection(&self) -> ConnectionId {
+    fn connections(&self) -> Vec<ConnectionId> {
         match self {
-            Self::Client { recipient, .. } => recipient.id(),
-            Self::Listener { id, .. } => *id,
+            Self::Client { recipient, .. } => vec![recipient.id()],
+            Self::Listener { id, .. } => vec![*id],
+            Self::Events(subscriber) => subscriber.recipient().connections(),
         }
     }
 }
@@ -283,12 +288,12 @@ impl Topics {
         drop(removed);
     }
 
-    /// The connections whose client or handler is subscribed.
+    /// The connections whose client or handler is subscribed, and those of subscribed pages.
     pub(crate) fn subscribers(&self, topic: &TopicKey) -> HashSet<ConnectionId> {
         self.find(topic).map_or_else(HashSet::new, |channel| {
             let subscribers = channel.lock();
             let subscribers = subscribers.slots.iter().flatten();
-            subscribers.map(Subscriber::connection).collect()
+            subscribers.flat_map(Subscriber::connections).collect()
         })
     }
 

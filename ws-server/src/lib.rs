@@ -220,7 +220,9 @@ pub mod page {
     #[doc(inline)]
     pub use ws_core::hub::UserPages;
     #[doc(inline)]
-    pub use ws_core::page::{NoPage, PAGE_PROTOCOL, Page, PageMessage, StreamTag, StreamUrl};
+    pub use ws_core::page::{
+        NoPage, PAGE_PROTOCOL, Page, PageMessage, PageSubscribeError, StreamTag, StreamUrl,
+    };
     // The compiler names this in messages about `PageStream`.
     #[doc(hidden)]
     pub use ws_core::page::CapacityFreed;

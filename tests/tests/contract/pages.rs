@@ -17,6 +17,7 @@ mod memory;
 mod random;
 mod scopes;
 mod stalled;
+mod topics;
 
 dispatch! {
     struct Routes;

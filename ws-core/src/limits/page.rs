@@ -48,6 +48,8 @@ limits_struct! {
         /// the grace period; past this limit the page that has waited longest ends.
         /// Default: 16,384.
         pub waiting: usize,
+        /// Topics that one page is subscribed to at the same time. Default: 64.
+        pub subscriptions: usize,
     }
 }
 
@@ -61,6 +63,7 @@ impl PageLimits {
         per_session: 128,
         per_address: KIB,
         waiting: 16 * KIB,
+        subscriptions: 64,
     };
 
     /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".

@@ -13,6 +13,7 @@ use crate::id::ConnectionId;
 use crate::limits::PageLimits;
 use crate::session::{Session, SessionGeneration, SessionPages};
 use crate::throttle::LogThrottle;
+use crate::topic::Topics;
 use crate::wire::Push;
 
 mod index;
@@ -43,11 +44,17 @@ pub(crate) struct Pages {
     /// The bytes that wait for the handlers of all pages together.
     fed: Arc<Budget>,
     relief: Relief,
+    topics: Arc<Topics>,
     weak_self: Weak<Self>,
 }
 
 impl Pages {
-    pub(crate) fn new(limits: PageLimits, inline: usize, parameter: String) -> Arc<Self> {
+    pub(crate) fn new(
+        limits: PageLimits,
+        inline: usize,
+        parameter: String,
+        topics: Arc<Topics>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|weak_self| Self {
             limits: limits.clamped(),
             inline,
@@ -59,6 +66,7 @@ impl Pages {
             queued: Budget::new(limits.all_bytes),
             fed: Budget::new(limits.all_bytes),
             relief: Relief::default(),
+            topics,
             weak_self: weak_self.clone(),
         })
     }
@@ -150,7 +158,7 @@ impl Pages {
 
     /// The stream of a page, for this session only: the user may have changed since the page was
     /// opened.
-    fn find_or_reopen(&self, id: &Arc<str>, session: &Session) -> Option<Arc<Stream>> {
+    pub(super) fn find_or_reopen(&self, id: &Arc<str>, session: &Session) -> Option<Arc<Stream>> {
         let stream = self.find(id)?;
         if stream.belongs_to_another_visitor(session) {
             // The handler belongs to the earlier visitor too: a new stream begins.
@@ -244,6 +252,23 @@ impl Pages {
 
     fn remove(&self, stream: &Arc<Stream>) {
         self.index().remove(stream);
+        for subscription in stream.topics().end() {
+            self.topics.unsubscribe(subscription);
+        }
+    }
+
+    /// The topics of the hub.
+    pub(super) const fn topics(&self) -> &Arc<Topics> {
+        &self.topics
+    }
+
+    pub(super) const fn max_subscriptions(&self) -> usize {
+        self.limits.subscriptions
+    }
+
+    /// A message that many pages share.
+    pub(super) fn queued_for_many(&self, push: &Push) -> QueuedPush {
+        QueuedPush::for_many(push, &self.queued)
     }
 }
 

@@ -24,6 +24,7 @@ mod init_lock;
 mod locked;
 mod outcomes;
 mod state;
+mod topics;
 
 pub(super) use epoch::epoch_text;
 pub(crate) use epoch::{AttachRequest, Epoch, PageReport, Position};
@@ -31,6 +32,8 @@ use init_lock::InitLock;
 pub(crate) use outcomes::{Accepted, AttachError, Progress};
 pub(super) use state::FollowUp;
 use state::{StreamState, WaitingWriter, follow_up_of_close, frame};
+pub(super) use topics::NotAdded;
+use topics::TopicSubscriptions;
 
 /// The weight of a queue: the smallest value is dropped first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -70,6 +73,7 @@ pub(crate) struct Stream {
     /// The address from which the page began; unset if many visitors may share it.
     address: OnceLock<ClientNetwork>,
     state: Mutex<StreamState>,
+    topics: TopicSubscriptions,
     /// Allows one socket at a time to run `init` of the page's handler.
     pub(crate) init_lock: InitLock,
     /// Locked while the application handles a message of the page, so that messages of one page
@@ -92,9 +96,20 @@ impl Stream {
             limits,
             address: OnceLock::new(),
             state: Mutex::new(state),
+            topics: TopicSubscriptions::default(),
             init_lock: InitLock::default(),
             handling: tokio::sync::Mutex::const_new(()),
         })
+    }
+
+    /// The subscriptions of the page.
+    pub(super) const fn topics(&self) -> &TopicSubscriptions {
+        &self.topics
+    }
+
+    /// The connection that is attached.
+    pub(super) fn socket(&self) -> Option<ConnectionId> {
+        self.lock().socket.as_ref().map(|socket| socket.id())
     }
 
     pub(super) const fn id(&self) -> &Arc<str> {

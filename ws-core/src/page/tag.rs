@@ -165,7 +165,12 @@ mod tests {
     async fn a_tag_has_the_url_to_connect_to_and_escapes_it() {
         let sessions = Sessions::default();
         let (session, _) = sessions.begin().await.unwrap();
-        let pages = Pages::new(PageLimits::DEFAULT, 1, "z_pid".to_owned());
+        let pages = Pages::new(
+            PageLimits::DEFAULT,
+            1,
+            "z_pid".to_owned(),
+            std::sync::Arc::new(crate::topic::Topics::new(1, 0)),
+        );
         let page = Page::issue(&pages, &session, None).unwrap();
         let tag = page.stream_tag("/a?b=\"<c>\"&d").nonce("n").to_string();
         let (id, epoch) = (page.id(), page.epoch().unwrap());

@@ -210,6 +210,11 @@ impl Topics {
                     after_unlock.handle_delivery(delivery, recipient);
                 }
             }
+            Subscriber::Events(subscriber) => {
+                // Each message of the history is another event.
+                after_unlock.forget_event();
+                after_unlock.queue_event(&kept.message, subscriber);
+            }
             Subscriber::Listener { deliver, .. } => {
                 let at = match key {
                     TopicKey::Declared(name) => Some(self.log.log.position_of(name, &kept)),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::events::{EncodedEvent, EventSubscriber, PushRecipient};
 use super::key::TopicKey;
 use super::{Channel, Deliver, DeliveredToHandler, Exclude, Recipient, Subscriber, Topics, flush};
 use crate::log;
@@ -80,6 +81,9 @@ impl Topics {
                     Some(Subscriber::Listener { deliver, .. }) => {
                         after_unlock.deliver_to_handler(&frame, at, deliver)
                     }
+                    Some(Subscriber::Events(subscriber)) => {
+                        after_unlock.deliver_event(&frame, subscriber)
+                    }
                     None => false,
                 };
                 reached += usize::from(accepted);
@@ -104,6 +108,10 @@ pub(crate) struct AfterUnlock {
     deferred: flush::DeferredFlush,
     /// The message for listening handlers, created for the first of them.
     message: Option<Message>,
+    /// The message as an event, for subscribed pages.
+    event: EncodedEvent,
+    /// Pages with a queued event.
+    pages: Vec<Arc<dyn PushRecipient>>,
     /// Listening handlers that must be woken.
     to_wake: Vec<Arc<dyn Recipient>>,
     /// Connections that this publish has closed.
@@ -159,6 +167,27 @@ impl AfterUnlock {
         accepted.is_ok()
     }
 
+    /// Queues the message for a page. Returns whether the page accepted it.
+    #[inline(never)]
+    fn deliver_event(&mut self, frame: &Broadcast, subscriber: &EventSubscriber) -> bool {
+        let message = self.message.get_or_insert_with(|| frame.message()).clone();
+        self.queue_event(&message, subscriber)
+    }
+
+    /// The next event has another message.
+    pub(super) fn forget_event(&mut self) {
+        self.event = EncodedEvent::default();
+    }
+
+    /// Same as `deliver_event`, for a message that has no frame.
+    pub(super) fn queue_event(&mut self, message: &Message, subscriber: &EventSubscriber) -> bool {
+        let accepted = self.event.enqueue(message, subscriber);
+        if accepted {
+            self.pages.push(subscriber.recipient().clone());
+        }
+        accepted
+    }
+
     fn overflow(&mut self, recipient: Arc<dyn Recipient>) {
         if recipient.overflow(&mut self.dropped) {
             self.closed.push(recipient);
@@ -169,6 +198,9 @@ impl AfterUnlock {
 
     pub(crate) fn finish(self, topic: &str) {
         self.deferred.flush();
+        for page in self.pages {
+            page.flush();
+        }
         for handler in self.to_wake {
             handler.outbox().wake();
         }

@@ -1,6 +1,6 @@
 //! Converts values to messages of a topic, and back.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -162,6 +162,19 @@ macro_rules! texts {
     ($then:ident $args:tt) => {
         $then! { $args String, Box<str>, Arc<str>, Cow<'static, str> }
     };
+}
+
+/// Whether the values of this type are published as text that is not JSON.
+pub(super) fn is_bare_text(of: TypeId) -> bool {
+    macro_rules! any_of {
+        ([] $($text:ty),*) => { [$(TypeId::of::<$text>()),*].contains(&of) };
+    }
+    let others = [
+        TypeId::of::<&'static str>(),
+        TypeId::of::<ByteString>(),
+        TypeId::of::<Message>(),
+    ];
+    texts!(any_of []) || others.contains(&of)
 }
 
 /// The message of a value that is text or bytes. The types are known at compile time, so the

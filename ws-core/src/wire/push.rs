@@ -48,6 +48,15 @@ impl Push {
         Ok(Self::finish(PushKind::Event, tail))
     }
 
+    /// Encodes an event of this name with data that is JSON already.
+    pub(crate) fn event_of_json(name: &str, data: &str) -> Self {
+        let mut tail = br#","event":"#.to_vec();
+        serde_json::to_writer(&mut tail, name).expect("a string can be encoded as JSON");
+        tail.extend_from_slice(br#","data":"#);
+        tail.extend_from_slice(data.as_bytes());
+        Self::finish(PushKind::Event, tail)
+    }
+
     /// Same as [`event`](Self::event), but if the value cannot be encoded, logs that and returns
     /// `None`.
     pub(crate) fn event_or_log<T: Serialize + ?Sized>(name: &str, data: &T) -> Option<Self> {
@@ -106,6 +115,7 @@ mod tests {
     #[test]
     fn messages_have_the_format_of_the_protocol() {
         let event = Push::event("a \"b\"", &[1, 2]).unwrap();
+        assert_eq!(Push::event_of_json("a \"b\"", "[1,2]"), event);
         let expected = r#"{"type":"event","offset":7,"event":"a \"b\"","data":[1,2]}"#;
         assert_eq!(event.with_offset(7), expected);
         let text = Push::text("one\n\u{1f600}");

@@ -78,7 +78,12 @@ mod tests {
     }
 
     fn new_pages() -> Arc<Pages> {
-        Pages::new(PageLimits::DEFAULT, 1, "page".to_owned())
+        Pages::new(
+            PageLimits::DEFAULT,
+            1,
+            "page".to_owned(),
+            Arc::new(crate::topic::Topics::new(1, 0)),
+        )
     }
 
     async fn new_session() -> Session {

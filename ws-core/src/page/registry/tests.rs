@@ -19,7 +19,12 @@ const LIMITS: PageLimits = PageLimits {
 };
 
 fn new_pages(limits: PageLimits) -> Arc<Pages> {
-    Pages::new(limits, 1, "z_pid".to_owned())
+    Pages::new(
+        limits,
+        1,
+        "z_pid".to_owned(),
+        Arc::new(crate::topic::Topics::new(1, 0)),
+    )
 }
 
 #[tokio::test]

@@ -1,0 +1,166 @@
+//! Pages that receive the messages of topics as events.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::Page;
+use super::queue::QueuedPush;
+use super::registry::Pages;
+use super::stream::{NotAdded, Stream};
+use crate::error::Refusal;
+use crate::id::ConnectionId;
+use crate::topic::{
+    AsTopic, EventSubscriber, Plan, PushRecipient, SharedEvent, SinceError, Subscribable,
+    Subscriber,
+};
+
+impl Page {
+    /// Pushes everything published to the topic to the page, as events of this name, until
+    /// [`unsubscribe`](Self::unsubscribe) or the end of the page. The events are complete and in
+    /// order over any number of connections, like those of [`push`](Self::push).
+    ///
+    /// The data of an event is the JSON of the value: text is a string, bytes are a string in
+    /// base64. If the page is already subscribed to the topic, this has no effect.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// use ws_server::{Hub, Topic};
+    ///
+    /// # let hub = Hub::default();
+    /// let (session, _cookie) = hub.sessions().begin().await.unwrap();
+    /// let page = hub.open_page(&session).unwrap();
+    /// let prices: Topic<u32> = Topic::local("prices");
+    /// page.subscribe("price", &prices).unwrap();
+    /// assert_eq!(hub.publish(&prices, &7).reached(), 1);
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PageSubscribeError`] if the page has ended or has too many subscriptions, or if it cannot
+    /// continue from a position.
+    pub fn subscribe<S: Subscribable>(
+        &self,
+        event: &str,
+        topic: S,
+    ) -> Result<(), PageSubscribeError> {
+        let Plan { topic, start } = topic.plan();
+        let pages = &self.pages;
+        let stream = pages
+            .find_or_reopen(&self.id.text, &self.session)
+            .ok_or(PageSubscribeError::Ended)?;
+        let recipient = Arc::new(PageRecipient {
+            pages: pages.clone(),
+            stream: stream.clone(),
+        });
+        let subscriber = Subscriber::Events(EventSubscriber::new::<S::Value>(recipient, event));
+        let subscribe = || {
+            let added = pages.topics().subscribe(&topic, subscriber, &start)?;
+            Ok((added.subscription, added.after_unlock))
+        };
+        let max = pages.max_subscriptions();
+        let added = stream.topics().add(&topic.key, max, subscribe);
+        match added {
+            Ok(Some(after_unlock)) => {
+                after_unlock.finish(topic.key.name());
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(NotAdded::Ended) => Err(PageSubscribeError::Ended),
+            Err(NotAdded::TooMany) => Err(PageSubscribeError::TooMany { max }),
+            Err(NotAdded::Failed(error)) => Err(PageSubscribeError::Since(error)),
+        }
+    }
+
+    /// Ends the subscription to a topic. Events from before may still wait in the queue. Returns
+    /// whether there was a subscription.
+    ///
+    /// ```
+    /// use ws_server::{Page, Topic};
+    ///
+    /// fn mute(page: &Page, room: &Topic<String>) -> bool {
+    ///     page.unsubscribe(room)
+    /// }
+    /// ```
+    pub fn unsubscribe(&self, topic: impl AsTopic) -> bool {
+        let key = topic.as_topic_ref().key;
+        let stream = self.pages.find(&self.id.text);
+        match stream.and_then(|stream| stream.topics().remove(&key)) {
+            Some(subscription) => {
+                self.pages.topics().unsubscribe(subscription);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// A page as a subscriber.
+struct PageRecipient {
+    pages: Arc<Pages>,
+    stream: Arc<Stream>,
+}
+
+impl PushRecipient for PageRecipient {
+    fn enqueue(&self, event: &mut SharedEvent) -> bool {
+        let SharedEvent { push, shared } = event;
+        let shared = shared.get_or_insert_with(|| Box::new(self.pages.queued_for_many(push)));
+        let queued = shared.downcast_ref::<QueuedPush>();
+        queued.is_some_and(|queued| self.stream.enqueue(queued.clone()))
+    }
+
+    fn flush(&self) {
+        self.stream.pump();
+        self.pages.relieve();
+    }
+
+    fn connections(&self) -> Vec<ConnectionId> {
+        self.stream.socket().into_iter().collect()
+    }
+}
+
+/// Why a page is not subscribed to a topic.
+///
+/// ```
+/// use ws_server::error::Refusal;
+/// use ws_server::page::PageSubscribeError;
+///
+/// let error = PageSubscribeError::TooMany { max: 64 };
+/// assert_eq!(error.to_string(), "the page has 64 subscriptions already");
+/// assert_eq!(Refusal::from(error).status(), 429);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PageSubscribeError {
+    /// The page has ended.
+    #[error("the page has ended")]
+    Ended,
+    /// The page has as many subscriptions as
+    /// [`PageLimits::subscriptions`](crate::limits::PageLimits::subscriptions) allows.
+    #[error("the page has {max} subscriptions already")]
+    TooMany {
+        /// The limit.
+        max: usize,
+    },
+    /// The subscription cannot continue from its position.
+    #[error(transparent)]
+    Since(#[from] SinceError),
+}
+
+impl PageSubscribeError {
+    /// The status of a refused request: 410, 429, or that of the [`SinceError`].
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Ended => StatusCode::GONE,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Since(error) => error.status(),
+        }
+    }
+}
+
+impl From<PageSubscribeError> for Refusal {
+    fn from(error: PageSubscribeError) -> Self {
+        Self::new(error.status()).body(error.to_string())
+    }
+}
