@@ -160,12 +160,11 @@ impl StreamState {
             self.epoch = plan.epoch;
             (self.accepted, self.seen) = (0, 0);
         }
-        let gap = match plan.from {
-            Some(from) => self.queue.resume(from),
-            None => {
-                self.queue.restart();
-                Some(Gap::Restart)
-            }
+        let gap = if let Some(from) = plan.from {
+            self.queue.resume(from)
+        } else {
+            self.queue.restart();
+            Some(Gap::Restart)
         };
         self.incomplete |= !self.accepts_pushes() && gap == Some(Gap::Overflow);
         if let Some(why) = gap {
