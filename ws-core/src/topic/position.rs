@@ -149,10 +149,11 @@ impl Visitor<'_> for PositionVisitor {
 ///
 /// ```
 /// use ws_server::error::Refusal;
+/// use ws_server::CloseCode;
 /// use ws_server::topic::SinceError;
 ///
 /// assert_eq!(Refusal::from(SinceError::Invalid).status(), 400);
-/// assert_eq!(SinceError::Gap.close_code(), 1008);
+/// assert_eq!(SinceError::Gap.close_code(), CloseCode::POLICY);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]

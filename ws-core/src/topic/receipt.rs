@@ -142,11 +142,11 @@ impl Drop for Unreported {
 /// Why a value was not published.
 ///
 /// ```
-/// use ws_server::error::Refusal;
+/// use ws_server::CloseCode;
 /// use ws_server::topic::PublishError;
 ///
 /// let error = PublishError::TooLarge { len: 2_000_000 };
-/// assert_eq!(error.close_code(), 1009);
+/// assert_eq!(error.close_code(), CloseCode::TOO_BIG);
 /// assert_eq!(
 ///     error.to_string(),
 ///     "the value has 2000000 bytes as a message; at most 1048576 can be published",
