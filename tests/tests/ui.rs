@@ -9,7 +9,14 @@
 #[test]
 fn what_is_right_compiles_and_every_mistake_is_explained() {
     let cases = trybuild::TestCases::new();
-    for room in ["ws_handler", "main", "from_ref", "path_params", "dispatch"] {
+    for room in [
+        "ws_handler",
+        "main",
+        "from_ref",
+        "path_params",
+        "dispatch",
+        "topics",
+    ] {
         cases.pass(format!("ui/{room}/pass/*.rs"));
         cases.compile_fail(format!("ui/{room}/fail/*.rs"));
     }

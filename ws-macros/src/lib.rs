@@ -249,8 +249,69 @@ pub fn dispatch(input: TokenStream) -> TokenStream {
     dispatch::expand(input.into()).into()
 }
 
-/// Declares topics: the name, the type of the values and the options of each.
-#[doc(hidden)]
+/// Declares topics: the names, the type of the values and the options of each.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// use ws_server::prelude::*;
+///
+/// # #[derive(Serialize)] pub struct Event { text: String }
+/// # #[derive(Serialize)] pub struct Member { name: String }
+/// # #[derive(Serialize)] pub struct Tick { cents: u32 }
+/// # #[derive(Serialize)] pub struct Typist { name: String }
+/// topics! {
+///     /// Names the block. Optional: without it, the block cannot be compared with others.
+///     pub struct Topics;
+///
+///     /// The messages of a room: the last hundred for ten minutes, and its members.
+///     pub Room:   "room/{id: u64}"          => Event  { history: 100, keep: 10m, presence: Member };
+///     /// The newest price.
+///     pub Price:  "price/{symbol}"          => Tick   { history: latest, keep: 1h };
+///     /// Best effort: bypasses the log.
+///     pub Typing: "room/{room: u64}/typing" => Typist { relay: live };
+///     pub Lobby:  "lobby"                   => String;
+/// }
+///
+/// assert_eq!(Room(7).name(), "room/7");
+/// assert_eq!(Price("a/b".to_owned()).name(), "price/a%2Fb");
+/// ```
+///
+/// Each line declares a type, and each value of it is one topic: `struct Room(pub u64)`, with a
+/// field for each parameter and the visibility of the line. It is `Clone`, `PartialEq`, `Eq`,
+/// `Hash` and `Debug`, and `Copy` if all parameters are integers, `bool` or `char`. A line can add
+/// others: `#[derive(Serialize)]`. It implements [`DeclaredTopic`] and the traits of its options.
+///
+/// [`DeclaredTopic`]: https://docs.rs/ws-server/latest/ws_server/topic/trait.DeclaredTopic.html
+///
+/// # Names
+///
+/// A pattern consists of segments between slashes, and begins with none. `{symbol}` is a `String`;
+/// `{id: Type}` is any type that is `Display`, `Clone`, `Eq`, `Hash`, `Debug`, `Send` and `Sync`.
+/// Parameters are percent-encoded, so that no text can name another topic: an encoded text contains
+/// no slash. A name has at most 256 bytes: the end of a longer one is replaced by a hash.
+///
+/// Two topics may have no name in common: `"room/{x}"` and `"room/lobby"` both name "room/lobby".
+/// The types of parameters are not compared.
+///
+/// # Values
+///
+/// The type after `=>` is any that can be published: text, bytes, and every `Serialize`. Another
+/// type does not compile in `publish`.
+///
+/// # Options
+///
+/// | option | value | default |
+/// |---|---|---|
+/// | `history` | number up to 10,000, or `latest`: messages for clients that subscribe later | none |
+/// | `keep` | time from `1s` to `24h`, for which a message is kept; required with `history` | |
+/// | `presence` | type of a member | no members |
+/// | `relay` | `live`: bypasses the log; without history and presence | logged |
+///
+/// Times are `500ms`, `90s`, `10m` or `1h`. Numbers and times may also be constants of type `usize`
+/// and `Duration`: `history: MESSAGES`, `keep: limits::KEEP`. A constant is checked like a literal,
+/// when the program is compiled.
+///
+/// If the crate has the library under another name, set its path with `crate: ::my_framework::ws;`.
 #[proc_macro]
 pub fn topics(input: TokenStream) -> TokenStream {
     topics::expand(input.into()).into()

@@ -313,17 +313,6 @@ pub(crate) fn options(
     )
 }
 
-/// Parses a type whose options are in parentheses, without them. Consumes nothing if there are no
-/// such options.
-pub(crate) fn type_before_options(input: ParseStream<'_>) -> Option<Type> {
-    let (ty, group) = before_parentheses(input)?;
-    if !settings::contain_options(&group) {
-        return None;
-    }
-    while !input.peek(token::Paren) && input.parse::<TokenTree>().is_ok() {}
-    Some(ty)
-}
-
 /// Whether a type is a path, also in brackets, or a macro.
 pub(crate) fn is_named(ty: &Type) -> bool {
     match ty {

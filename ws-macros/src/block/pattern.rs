@@ -310,6 +310,11 @@ fn parameter(
     }
 }
 
+/// Whether this type of number is not `Eq`.
+pub(crate) fn is_inexact(ty: &str) -> bool {
+    matches!(ty, "f32" | "f64")
+}
+
 /// Parses a typed parameter. Its type owns the parsed value, so it must be the path of a type.
 fn typed(
     part: &str,
@@ -324,7 +329,7 @@ fn typed(
     let place = Span::call_site().located_at(span);
     if let Ok(ty @ Type::Path(_)) = LitStr::new(written, place).parse::<Type>() {
         let written: String = written.split_whitespace().collect();
-        if syntax == Syntax::TopicName && matches!(&*written, "f32" | "f64") {
+        if syntax == Syntax::TopicName && is_inexact(&written) {
             report(format!(
                 "`{written}` in `{part}` cannot identify a topic, because it is not `Eq`\n\
                  help: write an integer type, or `{{{name}}}` for text"

@@ -147,3 +147,74 @@ fn every_missing_end_of_a_long_block_is_reported() {
     let (found, _) = read(&format!("pub struct Routes; {}", lines.collect::<String>()));
     assert_eq!(found.len(), 300);
 }
+
+/// Returns the first lines of the errors in a block of topics, and the types that it has.
+fn read_topics(block: &str) -> (Vec<String>, String) {
+    let expansion = Macro::Topics.expand(tokens(""), tokens(block));
+    let text = expansion.to_string();
+    let first_line = |message: &str| message.lines().next().unwrap_or_default().to_owned();
+    let found = mistakes(expansion);
+    let found = found.iter().map(|mistake| first_line(&mistake.message));
+    let is_there = |name: &&str| text.contains(&format!("struct {name} "));
+    let types = ["A", "B", "C", "D"].into_iter().filter(is_there);
+    (found.collect(), types.collect())
+}
+
+#[test]
+fn an_error_in_one_topic_loses_no_other() {
+    let line_ends = "end the line with `;` instead of `,`";
+    let missing = "a `;` is missing after this";
+    let no_value = "the type of its values is missing after `=>`";
+    for (lines, expected) in [
+        (
+            r#"A: "a" => E, pub B: "b" => E { presence: M }, C: "c" => E; D: "d" => E,"#,
+            &[line_ends, line_ends, line_ends][..],
+        ),
+        (
+            r#"pub A: "a" => E pub(crate) B: "b" => E { presence: M } C: "c" => E D: "d" => E"#,
+            &[missing, missing, missing, missing],
+        ),
+        (
+            r#"A: "a" => pub B: "b" => ; pub C: "c" => { presence: M }; D: "d""#,
+            &[
+                no_value,
+                no_value,
+                no_value,
+                "expected `=>` and the type of its values",
+            ],
+        ),
+        (
+            r#"struct Topics A "a" => E; B = "b" => E; C: P => E; D: => E;"#,
+            &[
+                missing,
+                "a `:` is missing after the name",
+                "expected `:` after the name",
+                "the pattern of a topic must be a string literal: the block is parsed before `P` \
+                 has a value",
+                "the pattern is missing after the name",
+            ],
+        ),
+        (
+            r#"A: "a" => E::new(); B: "b" => "E"; C: "c" => E(presence: M); D: "d" => E x y;"#,
+            &[
+                "expected the type of the values, such as `Event`",
+                "expected the type of the values, such as `Event`",
+                "options must be in braces",
+                "unexpected `x y`",
+            ],
+        ),
+        (
+            r#"pub A; B: E; C: "c" => Map<u8, u8> { presence: Map<u8, u8>, relay }; D: "d" => E;"#,
+            &[
+                "expected a topic such as `pub Room: \"room/{id: u64}\" => Event;`, or \
+                 `pub struct Topics;`",
+                "the pattern of a topic must be a string",
+                "an option needs a value",
+            ],
+        ),
+    ] {
+        let (found, types) = read_topics(lines);
+        assert_eq!(found, expected, "{lines}");
+        assert_eq!(types, "ABCD", "{lines}");
+    }
+}

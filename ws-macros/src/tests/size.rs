@@ -93,17 +93,17 @@ const TOPICS: [Budget; 4] = [
     budget(
         "topic with a text",
         r#"pub Price: "price/{symbol}" => Tick;"#,
-        300,
+        328,
     ),
     budget(
         "topic with two parameters",
         r#"pub Seat: "room/{id: u64}/{name}" => Event;"#,
-        300,
+        377,
     ),
     budget(
         "topic with history and presence",
         r#"pub Room: "room/{id: u64}" => Event { history: 100, keep: 10m, presence: Member };"#,
-        495,
+        510,
     ),
 ];
 

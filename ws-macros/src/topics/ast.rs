@@ -1,18 +1,18 @@
 //! The typed syntax of a block. Each line is parsed separately, so that a syntax error in one hides
 //! no other, and the valid parts of a line with an error are kept.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::ParseStream;
 use syn::parse::discouraged::Speculative;
-use syn::{Attribute, LitStr, Path, PathArguments, Result, Token, Type, Visibility, token};
+use syn::{Attribute, LitStr, Path, Result, Token, Type, Visibility, token};
 
 use super::grammar::GRAMMAR;
 use crate::block::item::{BlockItem, Start, start};
 use crate::block::line::{
-    self, LinePattern, TargetType, arrow, missing_target, tokens_until_braces, type_before_options,
+    self, LinePattern, TargetType, arrow, before_parentheses, missing_target, tokens_until_braces,
 };
-use crate::block::settings::Settings;
+use crate::block::settings::{Settings, contain_options};
 use crate::block::syntax::{NAME_IS_MISSING, expect_end, is_at_end, library, parse_items};
 use crate::block::unfinished::with_missing_name;
 use crate::condition::flattened;
@@ -132,14 +132,20 @@ fn target(
 
 /// Parses the type of the values. An error contains a path that ends in `::`, with a name appended.
 fn value(input: ParseStream<'_>) -> std::result::Result<Type, (syn::Error, Option<Path>)> {
-    if let Some(ty) = type_before_options(input) {
-        return Ok(ty);
-    }
-    let fork = input.fork();
-    let ty = fork.parse::<Type>().ok();
-    if let Some(ty) = ty.filter(|ty| !is_call(ty)) {
-        input.advance_to(&fork);
-        return Ok(ty);
+    match before_parentheses(input) {
+        Some((ty, group)) if contain_options(&group) => {
+            while !input.peek(token::Paren) && input.parse::<TokenTree>().is_ok() {}
+            return Ok(ty);
+        }
+        // A call such as `Event::new()`.
+        Some(_) => {}
+        None => {
+            let fork = input.fork();
+            if let Ok(ty) = fork.parse::<Type>() {
+                input.advance_to(&fork);
+                return Ok(ty);
+            }
+        }
     }
     let tokens = tokens_until_braces(input);
     let unfinished = with_missing_name(&tokens);
@@ -148,13 +154,4 @@ fn value(input: ParseStream<'_>) -> std::result::Result<Type, (syn::Error, Optio
         None => "expected the type of the values, such as `Event`",
     };
     Err((syn::Error::new_spanned(tokens, message), unfinished))
-}
-
-/// Whether this is a call such as `Event::new()`, which is parsed as the type of a function.
-fn is_call(ty: &Type) -> bool {
-    let Type::Path(path) = ty else {
-        return false;
-    };
-    let last = path.path.segments.last();
-    last.is_some_and(|last| matches!(last.arguments, PathArguments::Parenthesized(_)))
 }

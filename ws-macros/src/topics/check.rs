@@ -10,7 +10,7 @@ use super::options::Options;
 use super::overlap;
 use crate::block::line::{LinePattern, TargetType};
 use crate::block::names::{LineNames, is_usable};
-use crate::block::pattern::{Pattern, Segment, Syntax, intended_param_count};
+use crate::block::pattern::{Pattern, Segment, Syntax, intended_param_count, is_inexact};
 use crate::block::syntax::check_one_library;
 use crate::block::types::{TypeWords, checked, error_type};
 use crate::errors::Errors;
@@ -85,7 +85,10 @@ fn has_usable_name(line: &Line, names: &mut LineNames, errors: &Errors) -> bool 
         let written = type_name(name);
         errors.push(
             name,
-            format!("a topic is a type, whose name is in camel case\nhelp: write `{written}`"),
+            format!(
+                "the name of a topic must be in camel case, because it is a type\n\
+                 help: write `{written}`"
+            ),
         );
     }
     names.register(name, &line.attrs, &GRAMMAR, errors).is_ok()
@@ -114,19 +117,20 @@ fn topic(line: Line, errors: &Errors) -> Topic {
     }
 }
 
-/// Returns the types of the parameters. If a mistake hides some, all are types that contain the
-/// reported error.
+/// Returns the types of the parameters. Those that a mistake hides, or that cannot be parameters, are
+/// types that contain the reported error.
 fn params(pattern: &Pattern, text: &LitStr, errors: &Errors) -> Vec<Type> {
-    let known = pattern.params().map(|segment| match segment {
-        Segment::Typed { ty, .. } => (**ty).clone(),
+    let reported = errors.last().filter(|_| pattern.is_flawed);
+    let unknown = reported.as_ref().map(error_type);
+    let known = pattern.params().map(|segment| match (segment, &unknown) {
+        (Segment::Typed { written, .. }, Some(unknown)) if is_inexact(written) => unknown.clone(),
+        (Segment::Typed { ty, .. }, _) => (**ty).clone(),
         _ => syn::parse_quote!(::std::string::String),
     });
     let known: Vec<Type> = known.collect();
     let count = intended_param_count(&text.value(), Syntax::TopicName);
-    match errors.last() {
-        Some(error) if pattern.is_flawed && known.len() != count => {
-            vec![error_type(&error); count]
-        }
+    match &unknown {
+        Some(unknown) if known.len() != count => vec![unknown.clone(); count],
         _ => known,
     }
 }

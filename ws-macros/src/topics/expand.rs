@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Meta, Path, Token};
+use syn::{Attribute, Index, Meta, Path, Token, Type};
 
 use super::declaration::{Topic, Topics};
 use super::options::Amount;
@@ -24,19 +24,7 @@ pub(crate) fn topics(topics: &Topics) -> TokenStream {
     let types = topics.valid.iter().map(|topic| key(topic, &derives(topic)));
     let traits = topics.valid.iter().map(|topic| traits(topic, &core));
     let item = topics.item.as_ref().map(BlockItem::expand);
-    let block = topics.item.as_ref().map(|item| {
-        let name = with_span(&item.name, Span::call_site());
-        let declarations = topics.valid.iter().map(|topic| {
-            let (cfg, name) = (attributes_named(&topic.attrs, &["cfg"]), unspanned(topic));
-            quote!(#(#cfg)* <#name as #core::topic::DeclaredTopic>::DECLARATION)
-        });
-        quote! {
-            impl #core::topic::TopicBlock for #name {
-                const DECLARATIONS: &'static [&'static #core::topic::Declaration] =
-                    &[#(#declarations),*];
-            }
-        }
-    });
+    let block = topics.item.as_ref().map(|item| block(item, topics, &core));
     if topics.valid.is_empty() && block.is_none() {
         return TokenStream::new();
     }
@@ -51,6 +39,24 @@ pub(crate) fn topics(topics: &Topics) -> TokenStream {
     }
 }
 
+/// The declarations of a named block.
+fn block(item: &BlockItem, topics: &Topics, core: &TokenStream) -> TokenStream {
+    let name = with_span(&item.name, Span::call_site());
+    let declarations = topics.valid.iter().map(|topic| {
+        let cfg = attributes_named(&topic.attrs, &["cfg"]);
+        let name = with_span(&topic.name, Span::call_site());
+        quote!(#(#cfg)* <#name as #core::topic::DeclaredTopic>::DECLARATION)
+    });
+    let allow = topics.valid.iter().find_map(allow_deprecated);
+    quote! {
+        #allow
+        impl #core::topic::TopicBlock for #name {
+            const DECLARATIONS: &'static [&'static #core::topic::Declaration] =
+                &[#(#declarations),*];
+        }
+    }
+}
+
 /// `pub struct Room(pub u64);`
 pub(crate) fn key(topic: &Topic, derives: &TokenStream) -> TokenStream {
     let Topic {
@@ -58,6 +64,9 @@ pub(crate) fn key(topic: &Topic, derives: &TokenStream) -> TokenStream {
     } = topic;
     let name = generated_name(&topic.name);
     let of_fields = with_spans(quote!(#vis), Span::call_site(), Span::call_site());
+    let vis = generated_tokens(quote!(#vis));
+    let keyword = quote_spanned!(place(topic)=> struct);
+    let end = quote_spanned!(place(topic)=> ;);
     let fields = (!params.is_empty()).then(|| quote!((#(#of_fields #params),*)));
     let has_docs = attrs.iter().any(|attr| is_named(attr, "doc"));
     let gap = has_docs.then(|| quote!(#[doc = ""]));
@@ -67,8 +76,17 @@ pub(crate) fn key(topic: &Topic, derives: &TokenStream) -> TokenStream {
         #gap
         #[doc = #summary]
         #derives
-        #vis struct #name #fields;
+        #vis #keyword #name #fields #end
     }
+}
+
+/// Returns tokens of the user for an item that the expansion declares, at the same positions.
+fn generated_tokens(tokens: TokenStream) -> TokenStream {
+    let located = tokens.into_iter().map(|mut token| {
+        token.set_span(Span::call_site().located_at(token.span()));
+        token
+    });
+    located.collect()
 }
 
 /// Returns the documentation of a topic.
@@ -128,9 +146,7 @@ fn derived_by_user(attrs: &[Attribute]) -> Vec<Ident> {
 
 /// The implementations of a topic.
 fn traits(topic: &Topic, core: &TokenStream) -> TokenStream {
-    let (attrs, name) = (attributes(topic), unspanned(topic));
-    let value = &topic.value;
-    let text = topic.text.value();
+    let (value, text) = (&topic.value, topic.text.value());
     let parts = topic.pattern.segments.iter().map(|segment| {
         if let Segment::Literal(text) = segment {
             quote!(#core::topic::Part::Text(#text))
@@ -141,80 +157,100 @@ fn traits(topic: &Topic, core: &TokenStream) -> TokenStream {
     let (constants, history) = history(topic, core);
     let live = topic.options.is_live.then(|| quote!(.live()));
     let writes = writes(topic);
-    let markers = markers(topic, core);
-    let key = as_topic(topic, core);
-    quote! {
-        #constants
-        #attrs
-        impl #core::topic::DeclaredTopic for #name {
-            type Value = #value;
-            const DECLARATION: &'static #core::topic::Declaration =
-                &#core::topic::Declaration::new(#text, &[#(#parts),*])#history #live;
-            fn write_name(&self, __name: &mut #core::topic::NameWriter) {
-                #writes
-            }
+    let items = quote! {
+        type Value = #value;
+        const DECLARATION: &'static #core::topic::Declaration =
+            &#core::topic::Declaration::new(#text, &[#(#parts),*])#history #live;
+        fn write_name(&self, __name: &mut #core::topic::NameWriter) {
+            #writes
         }
-        #key
-        #markers
-    }
+    };
+    let declared = implement(topic, "DeclaredTopic", core, &items);
+    let as_topic = as_topic(topic, core);
+    let options = &topic.options;
+    let markers = markers(
+        topic,
+        options.history.is_some(),
+        options.member.as_ref(),
+        core,
+    );
+    quote!(#constants #declared #as_topic #markers)
 }
 
-/// The attributes of an implementation: conditions and lints, and for a deprecated topic, that the
-/// implementation may use it.
-pub(crate) fn attributes(topic: &Topic) -> TokenStream {
-    let own = attributes_named(&topic.attrs, &CFG_AND_LINTS);
+/// Allows an implementation to use a deprecated topic.
+fn allow_deprecated(topic: &Topic) -> Option<TokenStream> {
     let is_deprecated = topic.attrs.iter().any(|attr| is_named(attr, "deprecated"));
-    let allow = is_deprecated.then(|| quote!(#[allow(deprecated)]));
+    is_deprecated.then(|| quote!(#[allow(deprecated)]))
+}
+
+/// The attributes of an implementation: conditions and lints.
+fn attributes(topic: &Topic) -> TokenStream {
+    let own = attributes_named(&topic.attrs, &CFG_AND_LINTS);
+    let allow = allow_deprecated(topic);
     quote!(#(#own)* #allow)
 }
 
-/// The name of a topic in the expansion, without the position of the user's name.
-pub(crate) fn unspanned(topic: &Topic) -> Ident {
-    with_span(&topic.name, Span::call_site())
+/// The position of the pattern. Keywords of the items of a topic are here, so that the compiler shows
+/// its line, and not the whole block.
+fn place(topic: &Topic) -> Span {
+    Span::call_site().located_at(topic.text.span())
+}
+
+/// Generates `impl Trait for Room { … }`, for a trait of the module `topic`.
+pub(crate) fn implement(
+    topic: &Topic,
+    name_of_trait: &str,
+    core: &TokenStream,
+    items: &TokenStream,
+) -> TokenStream {
+    let keyword = quote_spanned!(place(topic)=> impl);
+    let name_of_trait = Ident::new(name_of_trait, Span::call_site());
+    let (attrs, name) = (attributes(topic), generated_name(&topic.name));
+    quote!(#attrs #keyword #core::topic::#name_of_trait for #name { #items })
 }
 
 /// `impl AsTopic for Room`
 pub(crate) fn as_topic(topic: &Topic, core: &TokenStream) -> TokenStream {
-    let (attrs, name) = (attributes(topic), unspanned(topic));
     let receipt = if topic.options.is_live {
         quote!(Receipt)
     } else {
         quote!(LoggedReceipt)
     };
-    quote! {
-        #attrs
-        impl #core::topic::AsTopic for #name {
-            type Value = <Self as #core::topic::DeclaredTopic>::Value;
-            type Receipt = #core::topic::#receipt;
-            fn as_topic_ref(&self) -> #core::topic::TopicRef<Self::Value> {
-                #core::topic::TopicRef::of(self)
-            }
+    let items = quote! {
+        type Value = <Self as #core::topic::DeclaredTopic>::Value;
+        type Receipt = #core::topic::#receipt;
+        fn as_topic_ref(&self) -> #core::topic::TopicRef<Self::Value> {
+            #core::topic::TopicRef::of(self)
         }
-    }
+    };
+    implement(topic, "AsTopic", core, &items)
 }
 
 /// The traits that allow the methods of logged topics, and of topics with history or presence.
-fn markers(topic: &Topic, core: &TokenStream) -> TokenStream {
-    let (attrs, name) = (attributes(topic), unspanned(topic));
-    let options = &topic.options;
-    let logged = (!options.is_live).then(|| quote!(#attrs impl #core::topic::Logged for #name {}));
-    let history = options
-        .history
-        .as_ref()
-        .map(|_| quote!(#attrs impl #core::topic::HasHistory for #name {}));
-    let presence = options.member.as_ref().map(
-        |member| quote!(#attrs impl #core::topic::HasPresence for #name { type Member = #member; }),
-    );
+pub(crate) fn markers(
+    topic: &Topic,
+    has_history: bool,
+    member: Option<&Type>,
+    core: &TokenStream,
+) -> TokenStream {
+    if topic.options.is_live {
+        return TokenStream::new();
+    }
+    let empty = TokenStream::new();
+    let logged = implement(topic, "Logged", core, &empty);
+    let history = has_history.then(|| implement(topic, "HasHistory", core, &empty));
+    let presence =
+        member.map(|member| implement(topic, "HasPresence", core, &quote!(type Member = #member;)));
     quote!(#logged #history #presence)
 }
 
 /// Statements that append the literals and the parameters of a name. The compiler reports a
 /// parameter that cannot be printed here, on the pattern.
 fn writes(topic: &Topic) -> TokenStream {
-    let place = Span::call_site().located_at(topic.text.span());
+    let place = place(topic);
     let mut writes = TokenStream::new();
     let mut literal = String::new();
-    let mut index = 0_usize;
+    let mut index = 0;
     let text = |literal: &mut String| {
         let text = std::mem::take(literal);
         (!text.is_empty()).then(|| quote!(__name.text(#text);))
@@ -228,8 +264,11 @@ fn writes(topic: &Topic) -> TokenStream {
             continue;
         }
         writes.extend(text(&mut literal));
-        let field = syn::Index::from(index);
-        writes.extend(quote_spanned!(place=> __name.param(&self.#field);));
+        let field = Index { index, span: place };
+        // Not by its type: the compiler would name the function in the message.
+        writes.extend(
+            quote_spanned!(place=> __name.param::<dyn ::core::fmt::Display>(&self.#field);),
+        );
         index += 1;
     }
     writes.extend(text(&mut literal));

@@ -46,19 +46,22 @@ pub(crate) fn check(topics: &[Topic], errors: &Errors) {
 /// Returns the overlap of two patterns: they have as many segments, and at no position two different
 /// literals.
 fn overlap(first: &Pattern, second: &Pattern) -> Option<Overlap> {
-    if first.segments.len() != second.segments.len() {
+    let pairs = || first.segments.iter().zip(&second.segments);
+    let differ = |(one, other): (&Segment, &Segment)| match (one, other) {
+        (Segment::Literal(one), Segment::Literal(other)) => one != other,
+        _ => false,
+    };
+    if first.segments.len() != second.segments.len() || pairs().any(differ) {
         return None;
     }
     let mut is_exact = true;
-    let pairs = first.segments.iter().zip(&second.segments);
-    let name = pairs.map(|(one, other)| match (one, other) {
-        (Segment::Literal(one), Segment::Literal(other)) if one != other => None,
-        _ => common(one, other).or_else(|| {
+    let segments = pairs().map(|(one, other)| {
+        common(one, other).or_else(|| {
             is_exact = false;
             literal(one, other)
-        }),
+        })
     });
-    let name = name.collect::<Option<Vec<_>>>()?.join("/");
+    let name = segments.collect::<Option<Vec<_>>>()?.join("/");
     Some(if is_exact {
         Overlap::Name(name)
     } else {

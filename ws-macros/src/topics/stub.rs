@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::declaration::{FaultyTopic, Topics};
-use super::expand::{as_topic, attributes, derives, key, unspanned};
+use super::expand::{as_topic, derives, implement, key, markers};
 use crate::block::names::{core, import};
 
 /// Generates the types of the faulty lines.
@@ -29,29 +29,22 @@ pub(crate) fn faulty_topics(topics: &Topics) -> TokenStream {
 }
 
 fn traits(FaultyTopic { topic, unknown }: &FaultyTopic, core: &TokenStream) -> TokenStream {
-    let (attrs, name, value) = (attributes(topic), unspanned(topic), &topic.value);
-    let options = &topic.options;
-    let may_have = |is_known: bool| is_known || options.are_flawed;
-    let logged = (!options.is_live).then(|| quote!(#attrs impl #core::topic::Logged for #name {}));
-    let is_logged = !options.is_live;
-    let history = (is_logged && may_have(options.history.is_some()))
-        .then(|| quote!(#attrs impl #core::topic::HasHistory for #name {}));
-    let presence = (is_logged && may_have(options.member.is_some())).then(|| {
-        let member = options.member.as_ref().unwrap_or(unknown);
-        quote!(#attrs impl #core::topic::HasPresence for #name { type Member = #member; })
-    });
-    let key = as_topic(topic, core);
-    quote! {
-        #attrs
-        impl #core::topic::DeclaredTopic for #name {
-            type Value = #value;
-            const DECLARATION: &'static #core::topic::Declaration =
-                &#core::topic::Declaration::new("", &[]);
-            fn write_name(&self, _: &mut #core::topic::NameWriter) {}
-        }
-        #key
-        #logged
-        #history
-        #presence
-    }
+    let (value, options) = (&topic.value, &topic.options);
+    let items = quote! {
+        type Value = #value;
+        const DECLARATION: &'static #core::topic::Declaration =
+            &#core::topic::Declaration::new("", &[]);
+        fn write_name(&self, _: &mut #core::topic::NameWriter) {}
+    };
+    let declared = implement(topic, "DeclaredTopic", core, &items);
+    let as_topic = as_topic(topic, core);
+    let has_history = options.history.is_some() || options.are_flawed;
+    let unknown = options.are_flawed.then_some(unknown);
+    let markers = markers(
+        topic,
+        has_history,
+        options.member.as_ref().or(unknown),
+        core,
+    );
+    quote!(#declared #as_topic #markers)
 }

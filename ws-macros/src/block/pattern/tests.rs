@@ -2,9 +2,13 @@ use super::*;
 
 /// Returns the segments of a path, one letter each, or the messages about it.
 fn read(path: &str) -> Result<String, String> {
+    read_as(path, Syntax::Path)
+}
+
+fn read_as(text: &str, syntax: Syntax) -> Result<String, String> {
     let errors = Errors::new();
-    let path = LitStr::new(path, Span::call_site());
-    let pattern = Pattern::parse(&path, Syntax::Path, &errors);
+    let text = LitStr::new(text, Span::call_site());
+    let pattern = Pattern::parse(&text, syntax, &errors);
     let shape = pattern.segments.iter().map(|segment| match segment {
         Segment::Literal(text) => format!("/{text}"),
         Segment::Typed { name, written, .. } => format!("/{name}={written}"),
@@ -91,5 +95,72 @@ fn a_path_has_at_most_32_segments() {
         read(&"/x".repeat(33))
             .unwrap_err()
             .contains("the path has 33 segments")
+    );
+}
+
+#[test]
+fn the_pattern_of_a_topic_begins_with_no_slash() {
+    let read = |text| read_as(text, Syntax::TopicName);
+    assert_eq!(read("lobby").as_deref(), Ok("/lobby"));
+    assert_eq!(
+        read("room/{id: u64}/typing").as_deref(),
+        Ok("/room/id=u64/typing")
+    );
+    assert_eq!(read("{a}/{type}/..").as_deref(), Ok("/a/r#type/.."));
+    let many = ["x"; 40].join("/");
+    assert_eq!(read(&many), Ok(format!("/{many}")));
+}
+
+#[test]
+fn every_mistake_in_the_pattern_of_a_topic_is_quoted() {
+    let wrong = [
+        ("", "is empty"),
+        ("/", "is empty"),
+        ("/room/{id}", "must not begin with `/`"),
+        ("room/", "must not end with `/`"),
+        ("room//x", "has an empty segment"),
+        (
+            "room/{*rest}",
+            "`{*rest}` cannot be in the pattern of a topic",
+        ),
+        ("room/:id", "syntax of another library: `:id`"),
+        ("room/*", "syntax of another library: `*`"),
+        (
+            "room/<id>/{rest..}",
+            "syntax of another library: `<id>`, `{rest..}`",
+        ),
+        ("room:{id}", "`room:{id}` mixes"),
+        ("room/{id", "is not closed"),
+        ("room/{1d}", "`1d` in `{1d}` is not a valid name"),
+        ("room/{a}/{a}", "two parameters are named `a`"),
+        ("room/{id: &str}", "implements `Display`"),
+        (
+            "room/{x: f64}",
+            "`f64` in `{x: f64}` cannot identify a topic",
+        ),
+        ("a b", "` ` in `a b` cannot be in the pattern of a topic"),
+        ("a%20b", "`%` in `a%20b`"),
+        ("caf\u{e9}", "`\u{e9}` in `caf\u{e9}`"),
+        ("a}", "`a}` has a `}`"),
+    ];
+    for (text, part) in wrong {
+        let messages = read_as(text, Syntax::TopicName).expect_err(text);
+        assert!(messages.contains(part), "{text}: {messages}");
+        assert_eq!(
+            messages.matches("compile_error").count(),
+            1,
+            "{text}: {messages}"
+        );
+    }
+}
+
+#[test]
+fn the_literals_of_a_topic_have_at_most_256_bytes() {
+    let read = |len| read_as(&format!("{}/{{id}}", "x".repeat(len)), Syntax::TopicName);
+    assert_eq!(read(255).map(|text| text.len()), Ok(259));
+    let message = read(256).unwrap_err();
+    assert!(
+        message.contains("at least 257 bytes, but at most 256 are allowed"),
+        "{message}"
     );
 }
