@@ -3,11 +3,12 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::parse::ParseStream;
+use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Ident, LitStr, Token, Visibility};
 
 use super::grammar::{Grammar, ItemForm};
-use super::syntax::{attributes, expect_end, is_at_end};
+use super::split;
+use super::syntax::{attributes, expect_end, is_at_end, remaining};
 use crate::errors::Errors;
 use crate::source::written;
 
@@ -28,26 +29,46 @@ impl BlockItem {
     }
 }
 
-/// The start of an item of a block.
-pub(crate) enum Start {
-    /// The type of the block, unless it has a mistake, which was reported.
-    Type(Option<BlockItem>),
-    /// The attributes of another item.
-    Other(Vec<Attribute>),
+/// The types in a block; only one is valid.
+#[derive(Default)]
+pub(crate) struct BlockItems {
+    pub list: Vec<BlockItem>,
+    /// Whether there is one that could not be parsed, which was reported.
+    pub has_invalid: bool,
 }
 
-/// Parses the type of the block, or the attributes of another item.
-pub(crate) fn start(
-    input: ParseStream<'_>,
+/// Splits a block, and parses each item separately, so that a syntax error in one hides no other.
+/// Returns the types; `parse_other` parses other items after their attributes.
+pub(crate) fn parse_items(
+    tokens: TokenStream,
     grammar: &Grammar,
     errors: &Errors,
-) -> syn::Result<Start> {
-    let attrs = attributes(input)?;
-    Ok(if peek(input, grammar) {
-        Start::Type(parse(attrs, input, grammar, errors))
-    } else {
-        Start::Other(attrs)
-    })
+    mut parse_other: impl FnMut(Vec<Attribute>, ParseStream<'_>) -> syn::Result<()>,
+) -> BlockItems {
+    let mut types = BlockItems::default();
+    let mut parse_item = |input: ParseStream<'_>| {
+        let attrs = attributes(input)?;
+        if !peek(input, grammar) {
+            return parse_other(attrs, input);
+        }
+        let item = parse(attrs, input, grammar, errors);
+        types.has_invalid |= item.is_none();
+        types.list.extend(item);
+        Ok(())
+    };
+    let items = errors.ok_or_report(split::items(tokens, grammar));
+    for item in items.unwrap_or_default() {
+        let read = |input: ParseStream<'_>| {
+            if let Err(error) = parse_item(input) {
+                errors.push_syn(error);
+            }
+            // The rest of an item in which a mistake was reported.
+            let _ = remaining(input);
+            Ok(())
+        };
+        errors.ok_or_report(read.parse2(item));
+    }
+    types
 }
 
 /// Whether the item is the type of the block, possibly with another keyword or without one.

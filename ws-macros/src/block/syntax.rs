@@ -2,38 +2,15 @@
 
 use proc_macro2::{Group, Spacing, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
-use syn::parse::{ParseStream, Parser};
+use syn::parse::ParseStream;
 use syn::{Attribute, Ident, Path, Result, Token};
 
-use super::grammar::Grammar;
-use super::split;
 use super::unfinished::with_missing_name;
 use crate::errors::Errors;
 use crate::source::written;
 
 /// The message about a path that ends in `::`.
 pub(crate) const NAME_IS_MISSING: &str = "a name is missing after `::`";
-
-/// Splits a block, and parses each item separately, so that a syntax error in one hides no other.
-pub(crate) fn parse_items(
-    tokens: TokenStream,
-    grammar: &Grammar,
-    errors: &Errors,
-    mut parse_item: impl FnMut(ParseStream<'_>) -> Result<()>,
-) {
-    let items = errors.ok_or_report(split::items(tokens, grammar));
-    for item in items.unwrap_or_default() {
-        let read = |input: ParseStream<'_>| {
-            if let Err(error) = parse_item(input) {
-                errors.push_syn(error);
-            }
-            // The rest of an item in which a mistake was reported.
-            let _ = remaining(input);
-            Ok(())
-        };
-        errors.ok_or_report(read.parse2(item));
-    }
-}
 
 /// Parses the attributes at the start of an item.
 pub(crate) fn attributes(input: ParseStream<'_>) -> Result<Vec<Attribute>> {

@@ -6,12 +6,12 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Ident, LitStr, Path, Result, Token, Type, Visibility, token};
 
 use super::grammar::GRAMMAR;
-use crate::block::item::{BlockItem, Start, start};
+use crate::block::item::{BlockItem, parse_items};
 use crate::block::line::{self, LinePattern, TargetType};
 use crate::block::settings::{Settings, report_brackets, settings};
 use crate::block::syntax::{
-    closing_token, expect_colon, expect_end, last_part, library, parse_items, punctuation,
-    remaining, without_semicolon,
+    closing_token, expect_colon, expect_end, last_part, library, punctuation, remaining,
+    without_semicolon,
 };
 use crate::block::unfinished::with_missing_name;
 use crate::condition::flattened;
@@ -77,19 +77,20 @@ impl TableBlock {
     /// Parses a block; reports syntax errors.
     pub(crate) fn parse(tokens: TokenStream, errors: &Errors) -> Self {
         let mut block = Self::default();
-        parse_items(tokens, &GRAMMAR, errors, |input| block.item(input, errors));
+        let parse_other =
+            |attrs, input: ParseStream<'_>| block.line_or_setting(attrs, input, errors);
+        let types = parse_items(tokens, &GRAMMAR, errors, parse_other);
+        block.invalid_items.item = types.has_invalid;
+        block.items = types.list;
         block
     }
 
-    fn item(&mut self, input: ParseStream<'_>, errors: &Errors) -> Result<()> {
-        let attrs = match start(input, &GRAMMAR, errors)? {
-            Start::Other(attrs) => attrs,
-            Start::Type(item) => {
-                self.invalid_items.item |= item.is_none();
-                self.items.extend(item);
-                return Ok(());
-            }
-        };
+    fn line_or_setting(
+        &mut self,
+        attrs: Vec<Attribute>,
+        input: ParseStream<'_>,
+        errors: &Errors,
+    ) -> Result<()> {
         check_has_no_visibility(input, errors)?;
         let Some(name) = line::name(input, &GRAMMAR, errors)? else {
             return Err(input.error(GRAMMAR.expected_item));

@@ -8,12 +8,12 @@ use syn::parse::discouraged::Speculative;
 use syn::{Attribute, LitStr, Path, Result, Token, Type, Visibility, token};
 
 use super::grammar::GRAMMAR;
-use crate::block::item::{BlockItem, Start, start};
+use crate::block::item::{BlockItem, parse_items};
 use crate::block::line::{
     self, LinePattern, TargetType, arrow, before_parentheses, missing_target, tokens_until_braces,
 };
 use crate::block::settings::{Settings, contain_options};
-use crate::block::syntax::{NAME_IS_MISSING, expect_end, is_at_end, library, parse_items};
+use crate::block::syntax::{NAME_IS_MISSING, expect_end, is_at_end, library};
 use crate::block::unfinished::with_missing_name;
 use crate::condition::flattened;
 use crate::errors::Errors;
@@ -53,18 +53,18 @@ impl TopicsBlock {
     /// Parses a block; reports syntax errors.
     pub(crate) fn parse(tokens: TokenStream, errors: &Errors) -> Self {
         let mut block = Self::default();
-        parse_items(tokens, &GRAMMAR, errors, |input| block.item(input, errors));
+        let parse_other =
+            |attrs, input: ParseStream<'_>| block.line_or_library(attrs, input, errors);
+        block.items = parse_items(tokens, &GRAMMAR, errors, parse_other).list;
         block
     }
 
-    fn item(&mut self, input: ParseStream<'_>, errors: &Errors) -> Result<()> {
-        let attrs = match start(input, &GRAMMAR, errors)? {
-            Start::Other(attrs) => attrs,
-            Start::Type(item) => {
-                self.items.extend(item);
-                return Ok(());
-            }
-        };
+    fn line_or_library(
+        &mut self,
+        attrs: Vec<Attribute>,
+        input: ParseStream<'_>,
+        errors: &Errors,
+    ) -> Result<()> {
         let vis: Visibility = input.parse()?;
         let Some(name) = line::name(input, &GRAMMAR, errors)? else {
             return Err(input.error(GRAMMAR.expected_item));
