@@ -156,6 +156,9 @@ impl Hub {
     /// The [`Receipt`] counts the subscribers that accepted it, and may be ignored. If a value
     /// cannot be encoded, it reaches no subscriber and the error is logged at `error`.
     ///
+    /// In a hook or in a task, the values are written when it returns or awaits, so that each
+    /// subscriber gets all of them in one write. Code that blocks its thread delays them.
+    ///
     /// ```
     /// use ws_server::Hub;
     /// use ws_server::topic::Topic;

@@ -6,7 +6,6 @@
 //! is *corked*: pushes are queued, so that the burst leaves in one write.
 
 use std::io;
-use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
@@ -19,6 +18,8 @@ use crate::close::{Close, CloseReason};
 use crate::protocol::Deflate;
 use crate::protocol::encoder::encode_close;
 
+#[cfg(test)]
+mod burst_tests;
 mod compress;
 mod dropped_payloads;
 mod frame;
@@ -28,6 +29,8 @@ mod model_tests;
 mod queue;
 mod state;
 #[cfg(test)]
+pub(crate) mod test_doubles;
+#[cfg(test)]
 mod tests;
 mod topic_frame;
 mod transport;
@@ -36,7 +39,7 @@ pub(crate) use compress::Broadcast;
 pub(crate) use dropped_payloads::DroppedPayloads;
 pub use frame::{Frame, Policy};
 use queue::{FrameKind, FrameQueue};
-use state::OutboxState;
+use state::{AfterWrite, OutboxState, StateGuard};
 pub use topic_frame::Delivery;
 pub(crate) use topic_frame::TopicFrame;
 pub use transport::{DirectWrite, Io, SharedTransport, Transport};
@@ -97,8 +100,8 @@ pub struct Outbox {
     /// How messages may be compressed, if the client accepts that.
     deflate: Option<Deflate>,
     state: Mutex<OutboxState>,
-    /// Notified when there is room, and at the end.
-    room: Notify,
+    /// Notified when capacity is freed, and at the end.
+    changed: Notify,
 }
 
 impl Outbox {
@@ -108,7 +111,7 @@ impl Outbox {
         Self {
             state: Mutex::new(OutboxState::new(FrameQueue::new(max_bytes, max_frames))),
             waiting: AtomicBool::new(false),
-            room: Notify::new(),
+            changed: Notify::new(),
             deflate: None,
         }
     }
@@ -125,10 +128,7 @@ impl Outbox {
 
     /// Same as [`lock_for_change`](Self::lock_for_change), for a state that is locked already.
     fn guard<'a>(&'a self, state: MutexGuard<'a, OutboxState>) -> StateGuard<'a> {
-        StateGuard {
-            state,
-            waiting: &self.waiting,
-        }
+        StateGuard::new(state, &self.waiting)
     }
 
     /// Pushes a frame, from any task.
@@ -137,16 +137,25 @@ impl Outbox {
     ///
     /// [`PushError`]: the frame was not accepted.
     pub fn push(&self, frame: &Frame) -> Result<(), PushError> {
+        let mut dropped = DroppedPayloads::default();
         let mut state = self.lock_for_change();
         if state.phase != Phase::Open {
             return Err(PushError::Closed);
         }
+        let mut written = AfterWrite::default();
         if !state.queue.fits(frame.len()) {
+            // The frames of a burst are not a backlog before a write has been tried.
+            written = state.write_pending(&mut dropped);
+        }
+        if !state.queue.fits(frame.len()) {
+            drop(state);
+            self.finish_write(written);
             return Err(PushError::Full);
         }
         let waker = state.put(frame, FrameKind::Message, WriteMode::Direct);
         let broken = state.broken;
         drop(state);
+        self.finish_write(written);
         wake(waker);
         if broken {
             Err(PushError::Closed)
@@ -159,18 +168,21 @@ impl Outbox {
     pub fn flush_direct(&self) {
         let mut dropped = DroppedPayloads::default();
         let mut state = self.lock_for_change();
+        // The connection's task writes when it uncorks the outbox.
         if state.corked || state.queue.is_empty() {
             return;
         }
-        state.write_direct(&mut dropped);
-        let waker = if state.queue.is_empty() && !state.broken {
-            None
-        } else {
-            state.waker.clone()
-        };
+        let written = state.write_direct(&mut dropped);
         drop(state);
-        wake(waker);
-        self.room.notify_waiters();
+        self.finish_write(written);
+    }
+
+    /// Notifies the tasks that a write under the lock concerns.
+    fn finish_write(&self, written: AfterWrite) {
+        wake(written.waker);
+        if written.freed {
+            self.changed.notify_waiters();
+        }
     }
 
     /// Queues the Close frame after the waiting frames, and accepts no more. The first reason is
@@ -204,7 +216,11 @@ impl Outbox {
         if state.phase == Phase::Closed {
             return false;
         }
-        let unsent = discard.is_some_and(|dropped| state.queue.discard(dropped));
+        let unsent = discard.is_some_and(|dropped| {
+            // Only a backlog is discarded, not a burst that the client could accept.
+            state.write_pending(dropped);
+            state.queue.discard(dropped)
+        });
         let first = state.phase == Phase::Open;
         if first {
             state.phase = Phase::Closing;
@@ -222,7 +238,7 @@ impl Outbox {
     /// Wakes the connection's task, and all waiters for room or for the end.
     pub(crate) fn wake_all(&self) {
         self.wake();
-        self.room.notify_waiters();
+        self.changed.notify_waiters();
     }
 
     /// Shuts the outbox after the end of the connection: nothing is accepted or written any more.
@@ -239,7 +255,7 @@ impl Outbox {
         // Dropped without the lock: this may close the socket, and publishers must not wait for
         // that.
         drop(direct);
-        self.room.notify_waiters();
+        self.changed.notify_waiters();
         reason
     }
 
@@ -281,9 +297,9 @@ impl Outbox {
         std::hint::black_box(self.state.is_poisoned());
     }
 
-    /// Notified when there is room, and at the end.
-    pub fn room(&self) -> &Notify {
-        &self.room
+    /// Notified when capacity is freed, and at the end.
+    pub fn changed(&self) -> &Notify {
+        &self.changed
     }
 }
 
@@ -360,14 +376,20 @@ impl Outbox {
         let result = state.flush(cx, cork, transport, now, &mut dropped);
         // Also after an error: the buffer belongs to the thread, and the next connection reuses it.
         cork.clear();
-        // Notify only if room was freed: the waiter may be the hook of this very task.
-        let room = state.phase == Phase::Open && state.queue.bytes() < before;
+        // Notify only if capacity was freed: the waiter may be the hook of this very task.
+        let freed = state.phase == Phase::Open && state.queue.bytes() < before;
         let status = state.status();
         drop(state);
-        if room {
-            self.room.notify_waiters();
+        if freed {
+            self.changed.notify_waiters();
         }
         (result, status)
+    }
+
+    /// Whether the connection's task should write before its burst continues.
+    pub(crate) fn is_burst_full(&self) -> bool {
+        let state = self.lock();
+        state.is_in_burst() && state.queue.is_burst_full()
     }
 
     /// Restarts the stall timer and its byte count, if frames wait for the socket.
@@ -392,33 +414,6 @@ pub(crate) struct Status {
     pub(crate) blocked: Option<Instant>,
     pub(crate) accepted: u32,
     pub(crate) ending: bool,
-}
-
-/// The locked state. Unlocking it updates `waiting` for the connection's task.
-struct StateGuard<'a> {
-    state: MutexGuard<'a, OutboxState>,
-    waiting: &'a AtomicBool,
-}
-
-impl Deref for StateGuard<'_> {
-    type Target = OutboxState;
-
-    fn deref(&self) -> &OutboxState {
-        &self.state
-    }
-}
-
-impl DerefMut for StateGuard<'_> {
-    fn deref_mut(&mut self) -> &mut OutboxState {
-        &mut self.state
-    }
-}
-
-impl Drop for StateGuard<'_> {
-    fn drop(&mut self) {
-        let waiting = !self.state.queue.is_empty();
-        self.waiting.store(waiting, Ordering::Relaxed);
-    }
 }
 
 fn wake(waker: Option<Waker>) {

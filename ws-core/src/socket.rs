@@ -293,8 +293,8 @@ impl ConnectionShared {
 
     /// Notified when there is room in the outbox or in the mailbox, when the client has closed,
     /// when the server shuts down, and at the end. A waiter must check its condition each time.
-    pub(crate) fn changes(&self) -> &Notify {
-        self.outbox.room()
+    pub(crate) fn changed(&self) -> &Notify {
+        self.outbox.changed()
     }
 
     fn lock(&self) -> MutexGuard<'_, LifecycleState> {
@@ -352,21 +352,21 @@ impl ConnectionShared {
     pub(crate) fn shut_down(&self, cutoff: Instant, end: Instant) {
         let close = Close::new(CloseCode::GOING_AWAY, "the server shuts down");
         self.change_deadlines(|state| state.shutdown = Some((cutoff, end)));
-        self.changes().notify_waiters();
+        self.changed().notify_waiters();
         self.close(&close, CloseCause::Shutdown);
     }
 
     /// Records that the client's Close has arrived, or that its stream has ended without one.
     pub(crate) fn client_gone(&self) {
         self.lock().client_gone = true;
-        self.changes().notify_waiters();
+        self.changed().notify_waiters();
     }
 
     /// Records that `terminate` and the connection's task have ended.
     pub(crate) fn finish(&self) {
         self.outbox.release_waker();
         self.lock().finished = true;
-        self.changes().notify_waiters();
+        self.changed().notify_waiters();
     }
 
     /// Resolves when a shutdown cancels everything but `terminate`.
@@ -399,7 +399,7 @@ impl ConnectionShared {
 
     async fn wait_until(&self, reached: impl Fn(&LifecycleState) -> bool) {
         loop {
-            let notified = self.changes().notified();
+            let notified = self.changed().notified();
             tokio::pin!(notified);
             // Registered before the check, so that no notification is missed in between.
             notified.as_mut().enable();
@@ -429,7 +429,7 @@ impl ConnectionShared {
                 self.route_context.topics.unsubscribe(subscription);
             }
         }
-        self.changes().notify_waiters();
+        self.changed().notify_waiters();
         reason
     }
 }

@@ -15,6 +15,7 @@ use crate::outbox::{DroppedPayloads, Outbox, Policy};
 use declarations::Declarations;
 use logged::TopicLog;
 
+mod burst;
 mod declarations;
 mod declared;
 mod events;
@@ -30,6 +31,7 @@ mod receipt;
 mod start;
 mod value;
 
+pub(crate) use burst::Burst;
 pub use declared::{
     Declaration, DeclaredTopic, HasHistory, HasPresence, Logged, NameWriter, Part, TopicBlock,
 };
@@ -135,6 +137,25 @@ impl Subscriber {
     }
 }
 
+/// The part of a connection, or the page, that subscribes: each can subscribe to a topic by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SubscriberKind {
+    Client,
+    /// A handler.
+    Listener,
+    Page,
+}
+
+impl Subscriber {
+    pub(crate) fn kind(&self) -> SubscriberKind {
+        match self {
+            Self::Client { .. } => SubscriberKind::Client,
+            Self::Listener { .. } => SubscriberKind::Listener,
+            Self::Events(_) => SubscriberKind::Page,
+        }
+    }
+}
+
 /// The topics of one hub.
 pub(crate) struct Topics {
     channels: RwLock<HashMap<TopicKey, Arc<Channel>>>,
@@ -164,13 +185,13 @@ struct Subscribers {
 pub(crate) struct Subscription {
     channel: Arc<Channel>,
     slot: usize,
-    listens: bool,
+    kind: SubscriberKind,
 }
 
 impl Subscription {
-    /// Whether this is a subscription of the client, or of the handler, to the topic.
-    pub(crate) fn is_to(&self, topic: &TopicKey, listens: bool) -> bool {
-        self.listens == listens && self.channel.key == *topic
+    /// Whether this is a subscription of this part of the connection to the topic.
+    pub(crate) fn is_to(&self, topic: &TopicKey, kind: SubscriberKind) -> bool {
+        self.kind == kind && self.channel.key == *topic
     }
 }
 
@@ -242,7 +263,7 @@ impl Topics {
         subscriber: Subscriber,
         begin: impl FnOnce(&Subscriber, u64),
     ) -> Subscription {
-        let listens = matches!(subscriber, Subscriber::Listener { .. });
+        let kind = subscriber.kind();
         loop {
             let channel = self.find_or_create(topic);
             let mut subscribers = channel.lock();
@@ -263,7 +284,7 @@ impl Topics {
             return Subscription {
                 channel,
                 slot,
-                listens,
+                kind,
             };
         }
     }

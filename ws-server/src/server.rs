@@ -299,8 +299,8 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets the maximum number of subscribers that the publishing task writes to; a separate task
-    /// writes to the others. The default is 1,024.
+    /// Sets how many pages a push writes to by itself, and how many subscribers a publish outside
+    /// of hooks and tasks; a separate task writes to the others. The default is 1,024.
     pub const fn publish_inline(mut self, subscribers: usize) -> Self {
         self.settings.server_limits.publish_inline = subscribers;
         self

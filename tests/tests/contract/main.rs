@@ -47,7 +47,7 @@
 //! | messages are compressed if that was negotiated | `deflate::*` |
 //! | `send` never waits: past the limit it closes with 1013 | `sending::send_past_the_limit_closes_with_1013`, `sending::the_number_of_frames_is_limited_too` |
 //! | or returns the message | `sending::send_past_the_limit_returns_the_message_if_the_route_refuses` |
-//! | `send_async` waits | `sending::send_async_waits_for_room`, `topics::send_async_sees_the_room_that_the_task_of_a_publish_makes` |
+//! | `send_async` waits | `sending::send_async_waits_for_room`, `topics::send_async_follows_a_publish_that_is_not_written_yet` |
 //! | what leads to a topic names it, and a publish returns a receipt | `names::whatever_leads_to_a_topic_names_it`, `names::a_receipt_outlives_all_that_it_was_made_with` |
 //! | topic frames follow the policy: `close` | `topics::by_default_a_slow_subscriber_is_closed` |
 //! | `drop_oldest`, `drop_newest`, `latest` | `topics::drop_oldest_makes_room_for_the_newest`, `topics::drop_newest_keeps_the_waiting_frames`, `topics::latest_keeps_only_the_newest` |
@@ -144,7 +144,6 @@ mod tab;
 mod bearer;
 mod calls;
 mod closing;
-mod declared;
 mod deflate;
 mod disconnect;
 mod errors;

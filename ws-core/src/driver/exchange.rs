@@ -316,7 +316,7 @@ impl Exchange {
             HookStatus::Done(outcome) => self.handle_outcome(outcome, turn),
             HookStatus::Pending => self.poll_hook(turn),
             // The value of a topic did not decode, and that has closed the connection.
-            HookStatus::NotCalled => self.out.record_hook_close(),
+            HookStatus::NotCalled => self.out.handle_frames_of_hook(turn),
         }
     }
 
@@ -358,7 +358,7 @@ impl Exchange {
             Err(Fault::Panic) => self.out.close(&Close::internal(), CloseCause::HookPanic),
             Err(Fault::TimedOut) => self.out.close(&Close::internal(), CloseCause::HookTimeout),
         }
-        self.out.record_hook_close();
+        self.out.handle_frames_of_hook(turn);
     }
 
     /// Answers the client's Close as soon as everything before it is done.

@@ -18,7 +18,10 @@ use crate::outbox::{ControlFrame, Status, Transport, Uncork};
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode;
 use crate::socket::ConnectionShared;
+use crate::topic::Burst;
 
+#[cfg(test)]
+mod burst_tests;
 #[cfg(test)]
 mod tests;
 
@@ -47,7 +50,7 @@ pub(super) struct Driver {
 
 /// Why a burst has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Burst {
+enum BurstEnd {
     /// There is nothing more to do for now.
     Done,
     /// There is more to do, but other connections should run first.
@@ -107,6 +110,8 @@ impl Driver {
         transport: &mut dyn Transport,
         cx: &mut TaskContext<'_>,
     ) -> Poll<CloseReason> {
+        // Dropped last: its flush may run code of the application, which may panic.
+        let burst = Burst::open();
         let mut buffers = ThreadBuffers::take();
         let mut turn = Turn {
             handler,
@@ -114,7 +119,7 @@ impl Driver {
             buffers: &mut buffers,
             cx,
         };
-        let live = catch_unwind(AssertUnwindSafe(|| self.poll_live(&mut turn)));
+        let live = catch_unwind(AssertUnwindSafe(|| self.poll_live(&mut turn, &burst)));
         match live {
             Ok(live) => {
                 buffers.give_back();
@@ -130,7 +135,7 @@ impl Driver {
         }
     }
 
-    fn poll_live(&mut self, turn: &mut Turn<'_, '_>) -> Poll<()> {
+    fn poll_live(&mut self, turn: &mut Turn<'_, '_>, published: &Burst) -> Poll<()> {
         self.exchange.calls.begin_turn();
         // The waker is set before the deadlines are read, so that none is missed.
         self.exchange.out.cork(turn.cx);
@@ -138,8 +143,9 @@ impl Driver {
         self.exchange.poll_hook(turn);
         let mut bursts = BURSTS_PER_POLL;
         loop {
-            let burst = self.poll_burst(turn);
+            let end = self.poll_burst(turn);
             let outbox = self.exchange.out.flush(turn, Uncork::Now);
+            published.flush();
             if self.poll_over(outbox, turn).is_ready() {
                 return Poll::Ready(());
             }
@@ -148,7 +154,7 @@ impl Driver {
             if let Some(due) = due {
                 self.handle_due(due, turn);
             }
-            let interrupted = burst == Burst::Interrupted;
+            let interrupted = end == BurstEnd::Interrupted;
             if !interrupted && due.is_none() && !self.exchange.out.can_continue() {
                 return Poll::Pending;
             }
@@ -162,7 +168,7 @@ impl Driver {
     }
 
     /// Handles queued data and reads more, until there is none.
-    fn poll_burst(&mut self, turn: &mut Turn<'_, '_>) -> Burst {
+    fn poll_burst(&mut self, turn: &mut Turn<'_, '_>) -> BurstEnd {
         for _ in 0..READS_PER_TURN {
             self.exchange.handle_queued(turn);
             let read = if self.exchange.may_read() {
@@ -176,14 +182,14 @@ impl Driver {
                 Poll::Pending => {
                     self.exchange.answer_close();
                     return if self.exchange.is_turn_over() {
-                        Burst::Interrupted
+                        BurstEnd::Interrupted
                     } else {
-                        Burst::Done
+                        BurstEnd::Done
                     };
                 }
             }
         }
-        Burst::Interrupted
+        BurstEnd::Interrupted
     }
 
     /// Ready when the connection is over.

@@ -61,7 +61,7 @@ impl Outgoing {
                 self.writer.hold(message.into_reply());
             }
         }
-        self.record_hook_close();
+        self.handle_frames_of_hook(turn);
     }
 
     /// Answers a ping.
@@ -164,19 +164,24 @@ impl Outgoing {
         }
     }
 
-    /// Records a Close that a hook may have sent itself.
+    /// Handles the frames that a hook may have sent or published itself: records a Close, and
+    /// writes if there are many.
     #[inline(always)]
-    pub(super) fn record_hook_close(&mut self) {
+    pub(super) fn handle_frames_of_hook(&mut self, turn: &mut Turn<'_, '_>) {
         if !self.closing.is_server_closing() && self.shared.outbox().has_waiting() {
-            self.record_queued_close();
+            self.handle_waiting_frames(turn);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn record_queued_close(&mut self) {
-        if self.shared.outbox().status().ending {
+    fn handle_waiting_frames(&mut self, turn: &mut Turn<'_, '_>) {
+        let outbox = self.shared.outbox();
+        if outbox.status().ending {
             self.closing.handle_server_close();
+        } else if outbox.is_burst_full() {
+            // Otherwise a burst alone could fill the outbox.
+            self.flush(turn, Uncork::Later);
         }
     }
 

@@ -21,11 +21,13 @@ use crate::handler::{Outcome, TerminateStep};
 use crate::hub::Hub;
 use crate::limits::{Limits, ServerLimits};
 use crate::mailbox::NotificationContent;
+use crate::message::Message;
 use crate::outbox::{DirectWrite, Transport};
 use crate::protocol::encoder::encode_masked;
 use crate::protocol::{Decoder, Event, Incoming, OpCode, Role};
 use crate::reply::{IntoReply as _, Reply};
 use crate::socket::ConnectionShared;
+use crate::topic::{AsTopic as _, Exclude, Receipt, ReceiptKind as _, Topic};
 
 const MASK: [u8; 4] = [1, 2, 3, 4];
 
@@ -46,6 +48,10 @@ pub(super) enum Behavior {
     /// It replies with the message.
     Echo,
     Reply(fn() -> Reply),
+    /// It publishes the message to the topic `news`, and replies to it.
+    PublishAndReply,
+    /// It publishes the message to the topic `news`, and panics.
+    PublishAndPanic,
     /// It closes its own socket with 1000 and returns nothing.
     CloseSocket,
     Wait,
@@ -78,6 +84,14 @@ impl ScriptedHandler {
         }
     }
 
+    fn publish(&self, text: &str) {
+        let message = Message::text(text.to_owned());
+        let topic = Topic::local("news");
+        let topics = self.shared.topics();
+        let outcome = topics.publish(topic.as_topic_ref(), &message, Exclude::default());
+        assert_eq!(Receipt::of(outcome).reached(), 2);
+    }
+
     fn act(&mut self, call: &str, text: &str) -> HookStatus {
         let call = format!("{call} {text}").trim_end().to_owned();
         self.log.push(call);
@@ -85,6 +99,14 @@ impl ScriptedHandler {
             Behavior::Return => HookStatus::Done(Ok(Reply::NONE)),
             Behavior::Echo => HookStatus::Done(Ok(text.to_owned().into_reply())),
             Behavior::Reply(reply) => HookStatus::Done(Ok(reply())),
+            Behavior::PublishAndReply => {
+                self.publish(text);
+                HookStatus::Done(Ok(format!("reply {text}").into_reply()))
+            }
+            Behavior::PublishAndPanic => {
+                self.publish(text);
+                panic!("expected by the test")
+            }
             Behavior::CloseSocket => {
                 self.shared.close(&Close::NORMAL, CloseCause::ServerClosed);
                 HookStatus::Done(Ok(Reply::NONE))
@@ -185,7 +207,11 @@ impl ScriptedTransport {
 
     /// Takes the written frames, in a form that is easy to compare.
     pub(super) fn frames(&mut self) -> Vec<String> {
-        let mut written = std::mem::take(&mut self.written);
+        Self::decode(std::mem::take(&mut self.written))
+    }
+
+    /// Decodes whole frames, in a form that is easy to compare.
+    pub(super) fn decode(mut written: Vec<u8>) -> Vec<String> {
         let mut decoder = Decoder::new(Role::Client, usize::MAX);
         let (mut input, mut frames) = (&mut written[..], Vec::new());
         while let Some(event) = decoder.decode(&mut input).unwrap() {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::hook;
 
 /// Size of the buffer that sockets are read into, in bytes.
-const SCRATCH: usize = 64 * 1024;
+const SCRATCH_BYTES: usize = 64 * 1024;
 
 /// The buffers of one thread.
 pub(super) struct ThreadBuffers {
@@ -40,7 +40,7 @@ impl ThreadBuffers {
                 idle
             }
             None => Box::new(Self {
-                scratch: vec![0; SCRATCH],
+                scratch: vec![0; SCRATCH_BYTES],
                 cork: Vec::new(),
                 now,
             }),

@@ -10,10 +10,10 @@ use crate::reply::{Messages, Reply};
 mod tests;
 
 /// Payloads up to this size are copied into the cork buffer, in bytes.
-const CORK_PAYLOAD: usize = 16 * 1024;
+const MAX_CORKED_PAYLOAD_BYTES: usize = 16 * 1024;
 
 /// The cork buffer is written when it contains this many bytes.
-const CORK: usize = 64 * 1024;
+const CORK_BYTES: usize = 64 * 1024;
 
 /// Sends the replies of one connection: small messages through the cork buffer of the thread, which
 /// is written at the end of the burst, all others through the outbox.
@@ -40,7 +40,7 @@ pub(super) enum PutResult {
 /// Whether the cork buffer must be written before a frame is added.
 #[inline]
 pub(super) fn is_full(cork: &[u8], max_outbox: usize) -> bool {
-    cork.len() >= CORK.min(max_outbox)
+    cork.len() >= CORK_BYTES.min(max_outbox)
 }
 
 impl Writer {
@@ -55,7 +55,7 @@ impl Writer {
         message: Message,
         cork: &mut Vec<u8>,
     ) -> Result<(), Message> {
-        if message.len() > CORK_PAYLOAD || outbox.has_waiting() {
+        if message.len() > MAX_CORKED_PAYLOAD_BYTES || outbox.has_waiting() {
             return Self::queue(outbox, message, cork.len());
         }
         let (opcode, payload) = (OpCode::of(&message), message.as_bytes());

@@ -205,7 +205,7 @@ impl<H> Context<H> {
         let shared = self.socket.shared();
         let next = shared.mailbox().next::<T>()?;
         // The mailbox has room now, so a waiting task can continue.
-        shared.changes().notify_waiters();
+        shared.changed().notify_waiters();
         let decoded = next.decode();
         if decoded.is_none() {
             shared.close(&Close::internal(), CloseCause::HookError);

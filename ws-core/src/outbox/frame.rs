@@ -11,7 +11,7 @@ use crate::protocol::frame::Header;
 use crate::protocol::{Deflate, OpCode};
 
 /// Payloads up to this size are copied after their header; larger ones are shared.
-const COPY: usize = 4 * 1024;
+const MAX_COPIED_BYTES: usize = 4 * 1024;
 
 /// One message as an encoded frame. Clones share the bytes.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Frame {
     /// Encodes a message; shares a large payload.
     pub fn owned(message: Message) -> Self {
         let opcode = OpCode::of(&message);
-        if message.len() <= COPY {
+        if message.len() <= MAX_COPIED_BYTES {
             return Self::whole(encode(opcode, message.as_bytes()));
         }
         let (head, len) = header(opcode, message.len());
@@ -44,10 +44,10 @@ impl Frame {
     /// Encodes a text message of two parts; shares a large second part.
     pub(crate) fn joined(first: &[u8], second: &Bytes) -> Self {
         let (head, len) = header(OpCode::Text, first.len() + second.len());
-        let mut start = Vec::with_capacity(len + first.len() + second.len().min(COPY));
+        let mut start = Vec::with_capacity(len + first.len() + second.len().min(MAX_COPIED_BYTES));
         start.extend_from_slice(&head[..len]);
         start.extend_from_slice(first);
-        if second.len() <= COPY {
+        if second.len() <= MAX_COPIED_BYTES {
             start.extend_from_slice(second);
             return Self::whole(start.into());
         }
@@ -105,8 +105,9 @@ impl Frame {
         [IoSlice::new(&self.head), IoSlice::new(&self.payload)]
     }
 
-    pub(super) fn chunks(&self) -> [Bytes; 2] {
-        [self.head.clone(), self.payload.clone()]
+    /// The header with a small payload, and a large payload.
+    pub(super) fn parts(&self) -> [&Bytes; 2] {
+        [&self.head, &self.payload]
     }
 }
 

@@ -1,7 +1,6 @@
 //! The waiting frames, in order.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
 use std::mem;
 
 use bytes::{Buf, Bytes};
@@ -9,8 +8,11 @@ use bytes::{Buf, Bytes};
 use super::{DroppedPayloads, Frame};
 use crate::protocol::frame::Header;
 
-/// The maximum number of chunks in one vectored write.
-pub(super) const SLICES: usize = 64;
+mod buffers;
+mod burst;
+mod slices;
+
+pub(super) use burst::IfBlocked;
 
 /// The type of a frame in the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +32,7 @@ pub(super) struct Chunk {
     kind: FrameKind,
     extent: Extent,
     ownership: Ownership,
+    if_blocked: IfBlocked,
 }
 
 /// The content of a chunk.
@@ -78,6 +81,8 @@ pub(super) struct FrameQueue {
     /// If the first chunk contains many frames: the bytes left of the partly written one.
     remaining: u32,
     front: Front,
+    /// Whether some frames may be dropped when the socket blocks: see [`IfBlocked`].
+    has_droppable: bool,
 }
 
 /// A total of waiting frames.
@@ -159,37 +164,47 @@ impl FrameQueue {
 
     /// Queues a frame of which this number of bytes is already written.
     pub(super) fn push(&mut self, frame: &Frame, kind: FrameKind, written: usize) {
+        self.push_chunks(frame, kind, written, IfBlocked::Wait);
+    }
+
+    fn push_chunks(
+        &mut self,
+        frame: &Frame,
+        kind: FrameKind,
+        written: usize,
+        if_blocked: IfBlocked,
+    ) {
         self.bytes += frame.len() - written;
         self.frames += 1;
         if written > 0 {
             self.front = Front::Partial;
         }
         if self.chunks.capacity() == 0 {
-            // Most queues never hold more than one frame: a message published to many subscribers
-            // waits in many queues.
-            self.chunks.reserve_exact(1);
+            self.chunks = buffers::take();
         }
-        let [head, payload] = frame.chunks();
-        let head_extent = if payload.is_empty() {
+        let [head, payload] = frame.parts();
+        let (rest_of_head, rest_of_payload) = if written < head.len() {
+            (written, 0)
+        } else {
+            (head.len(), written - head.len())
+        };
+        let extent = if payload.is_empty() {
             Extent::Frame
         } else {
             Extent::Part
         };
-        let mut skip = written;
         let parts = [
-            (head, head_extent, Ownership::Copied),
-            (payload, Extent::Frame, Ownership::Shared),
+            (head, rest_of_head, extent, Ownership::Copied),
+            (payload, rest_of_payload, Extent::Frame, Ownership::Shared),
         ];
-        for (mut bytes, extent, ownership) in parts {
-            let skipped = skip.min(bytes.len());
-            bytes.advance(skipped);
-            skip -= skipped;
-            if !bytes.is_empty() {
+        for (bytes, begin, extent, ownership) in parts {
+            if begin < bytes.len() {
                 self.chunks.push_back(Chunk {
-                    bytes,
+                    bytes: bytes.slice(begin..),
                     kind,
                     extent,
                     ownership,
+                    if_blocked,
                 });
             }
         }
@@ -210,6 +225,7 @@ impl FrameQueue {
             kind: FrameKind::Message,
             extent: Extent::Frames,
             ownership: Ownership::Copied,
+            if_blocked: IfBlocked::Wait,
         });
     }
 
@@ -229,28 +245,18 @@ impl FrameQueue {
             kind,
             extent: Extent::Frame,
             ownership: Ownership::Copied,
+            if_blocked: IfBlocked::Wait,
         };
         self.chunks.insert(position, chunk);
-    }
-
-    /// Fills `slices` with `first` and the front of the queue; returns the number of slices.
-    pub(super) fn fill<'a>(&'a self, first: &'a [u8], slices: &mut [IoSlice<'a>; SLICES]) -> usize {
-        let queued = self.chunks.iter().map(|chunk| &*chunk.bytes);
-        let all = Some(first)
-            .filter(|first| !first.is_empty())
-            .into_iter()
-            .chain(queued);
-        let mut count = 0;
-        for (slice, bytes) in slices.iter_mut().zip(all) {
-            *slice = IoSlice::new(bytes);
-            count += 1;
-        }
-        count
     }
 
     /// Removes written bytes from the queue.
     pub(super) fn advance(&mut self, mut written: usize, dropped: &mut DroppedPayloads) {
         self.bytes -= written;
+        if self.bytes == 0 {
+            self.handle_all_written(dropped);
+            return;
+        }
         while written > 0 {
             let Some(front) = self.chunks.front_mut() else {
                 break;
@@ -280,10 +286,17 @@ impl FrameQueue {
                 written.release(dropped);
             }
         }
-        if self.chunks.is_empty() {
-            // An idle connection keeps no buffer.
-            self.chunks = VecDeque::new();
+    }
+
+    fn handle_all_written(&mut self, dropped: &mut DroppedPayloads) {
+        // An idle connection keeps no buffer.
+        let mut chunks = mem::take(&mut self.chunks);
+        while let Some(chunk) = chunks.pop_front() {
+            chunk.release(dropped);
         }
+        buffers::give_back(chunks);
+        (self.frames, self.front) = (0, Front::Whole);
+        self.has_droppable = false;
     }
 
     /// The total of frames of a kind that are not partly written, the oldest first, until `enough`

@@ -1,12 +1,14 @@
 //! The state of an outbox, which its lock protects, and the writes under that lock.
 
 use std::io::{self, IoSlice};
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
-use super::queue::{FrameKind, FrameQueue, SLICES};
+use super::queue::{FrameKind, FrameQueue};
 use super::{DirectWrite, DroppedPayloads, Frame, Phase, Status, Transport, WriteMode};
 use crate::close::CloseReason;
 
@@ -21,12 +23,56 @@ pub(super) struct OutboxState {
     pub(super) corked: bool,
     /// A direct write has failed.
     pub(super) broken: bool,
+    /// The queue has only frames of a burst, and a flush of this outbox is pending.
+    pub(super) flush_pending: bool,
     pub(super) direct: Option<Arc<dyn DirectWrite>>,
     pub(super) queue: FrameQueue,
     pub(super) waker: Option<Waker>,
     pub(super) pace: WritePace,
     /// The first recorded reason why the connection ends.
     pub(super) ending: Option<Box<CloseReason>>,
+}
+
+/// The locked state. Unlocking it updates `waiting` for the connection's task.
+pub(super) struct StateGuard<'a> {
+    state: MutexGuard<'a, OutboxState>,
+    waiting: &'a AtomicBool,
+}
+
+impl<'a> StateGuard<'a> {
+    pub(super) fn new(state: MutexGuard<'a, OutboxState>, waiting: &'a AtomicBool) -> Self {
+        Self { state, waiting }
+    }
+}
+
+impl Deref for StateGuard<'_> {
+    type Target = OutboxState;
+
+    fn deref(&self) -> &OutboxState {
+        &self.state
+    }
+}
+
+impl DerefMut for StateGuard<'_> {
+    fn deref_mut(&mut self) -> &mut OutboxState {
+        &mut self.state
+    }
+}
+
+impl Drop for StateGuard<'_> {
+    fn drop(&mut self) {
+        let waiting = !self.state.queue.is_empty();
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+}
+
+/// What remains to do after a write, when the outbox is unlocked.
+#[derive(Default)]
+pub(super) struct AfterWrite {
+    /// The connection's task, if it must write the rest.
+    pub(super) waker: Option<Waker>,
+    /// Whether the write has freed capacity.
+    pub(super) freed: bool,
 }
 
 /// How fast the socket accepts the waiting frames.
@@ -77,6 +123,7 @@ impl OutboxState {
             phase: Phase::Open,
             corked: false,
             broken: false,
+            flush_pending: false,
             direct: None,
             queue,
             waker: None,
@@ -118,6 +165,19 @@ impl OutboxState {
         !self.corked && self.queue.is_empty()
     }
 
+    /// Whether no write has been tried yet for the waiting frames: they belong to a burst, and are
+    /// not a backlog.
+    #[inline]
+    pub(super) fn is_in_burst(&self) -> bool {
+        (self.corked || self.flush_pending) && !self.pace.is_blocked()
+    }
+
+    /// Whether a frame of this number of bytes may still be added to the burst.
+    pub(super) fn fits_burst(&self, len: usize) -> bool {
+        // The connection's task limits its own burst.
+        self.queue.fits(len) && (self.corked || self.queue.fits_burst(len))
+    }
+
     /// Writes as much of a frame as the idle socket accepts. Returns `None` if only the
     /// connection's task can write.
     #[inline]
@@ -145,28 +205,45 @@ impl OutboxState {
         self.waker.clone()
     }
 
-    /// Writes the queue directly to the socket.
-    pub(super) fn write_direct(&mut self, dropped: &mut DroppedPayloads) {
-        let Some(direct) = self.direct.clone() else {
-            return;
-        };
+    /// Same as [`write_direct`](Self::write_direct), but only if a flush is pending.
+    pub(super) fn write_pending(&mut self, dropped: &mut DroppedPayloads) -> AfterWrite {
+        if self.flush_pending && !self.corked {
+            self.write_direct(dropped)
+        } else {
+            AfterWrite::default()
+        }
+    }
+
+    /// Writes the queue directly to the socket; the connection's task writes the rest.
+    pub(super) fn write_direct(&mut self, dropped: &mut DroppedPayloads) -> AfterWrite {
+        self.flush_pending = false;
+        let before = self.queue.bytes();
         while !self.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.queue.fill(&[], &mut slices);
-            match direct.try_write_vectored(&slices[..count]) {
+            let Some(direct) = &self.direct else {
+                break;
+            };
+            let written = self
+                .queue
+                .with_slices(&[], |slices| direct.try_write_vectored(slices));
+            match written {
                 Ok(written) if written > 0 => {
                     self.pace.handle_written(written);
                     self.advance(written, dropped);
                 }
-                Ok(_) => {
-                    self.broken = true;
-                    return;
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.queue.handle_blocked(dropped);
+                    break;
                 }
-                Err(error) => {
-                    self.broken |= error.kind() != io::ErrorKind::WouldBlock;
-                    return;
+                Ok(_) | Err(_) => {
+                    self.broken = true;
+                    break;
                 }
             }
+        }
+        let is_done = self.queue.is_empty() && !self.broken;
+        AfterWrite {
+            waker: if is_done { None } else { self.waker.clone() },
+            freed: self.queue.bytes() < before,
         }
     }
 
@@ -191,6 +268,7 @@ impl OutboxState {
         if self.broken {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        self.flush_pending = false;
         let done = self.write(cx, cork, transport, now, dropped)?;
         if done < cork.len() {
             self.queue.push_rest(cork, done);
@@ -236,6 +314,7 @@ impl OutboxState {
                     if !self.pace.is_blocked() {
                         self.pace.block(now);
                     }
+                    self.queue.handle_blocked(dropped);
                     break;
                 }
             }
@@ -254,8 +333,7 @@ impl OutboxState {
         if self.queue.is_empty() {
             return transport.poll_write_vectored(cx, &[IoSlice::new(first)]);
         }
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let count = self.queue.fill(first, &mut slices);
-        transport.poll_write_vectored(cx, &slices[..count])
+        self.queue
+            .with_slices(first, |slices| transport.poll_write_vectored(cx, slices))
     }
 }

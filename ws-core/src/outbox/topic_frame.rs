@@ -1,9 +1,11 @@
 //! Pushes frames of topics to an outbox.
 
 use std::io;
+use std::task::Waker;
 
 use super::make_room::{Capacity, make_room};
-use super::queue::FrameKind;
+use super::queue::{FrameKind, IfBlocked};
+use super::state::{AfterWrite, OutboxState};
 use super::{DroppedPayloads, Frame, Outbox, Phase, Policy, StateGuard, WriteMode, wake};
 
 /// The outcome for a frame of a topic.
@@ -61,7 +63,31 @@ impl Outbox {
             }
             return queue_rest(self.guard(state), topic_frame, written);
         }
-        queue_topic(self.guard(state), topic_frame, mode, dropped)
+        self.queue_topic(self.guard(state), topic_frame, mode, dropped)
+    }
+
+    #[inline(never)]
+    fn queue_topic(
+        &self,
+        mut state: StateGuard<'_>,
+        topic_frame: TopicFrame<'_>,
+        mode: WriteMode,
+        dropped: &mut DroppedPayloads,
+    ) -> Delivery {
+        let mut written = AfterWrite::default();
+        if state.is_in_burst() && !state.queue.is_empty() {
+            if state.fits_burst(topic_frame.frame.len()) {
+                // The task that flushes the earlier frames writes this one too.
+                push_of_burst(&mut state, topic_frame);
+                return Delivery::Accepted;
+            }
+            written = state.write_pending(dropped);
+        }
+        let (delivery, waker) = put_topic(&mut state, topic_frame, mode, dropped);
+        drop(state);
+        self.finish_write(written);
+        wake(waker);
+        delivery
     }
 }
 
@@ -84,39 +110,49 @@ fn queue_rest(
     }
 }
 
-#[inline(never)]
-fn queue_topic(
-    mut state: StateGuard<'_>,
+/// Queues a frame behind other frames of the same burst.
+fn push_of_burst(state: &mut OutboxState, topic_frame: TopicFrame<'_>) {
+    let if_blocked = match topic_frame.policy {
+        _ if topic_frame.volatile => IfBlocked::Drop,
+        Policy::Latest => IfBlocked::Replace,
+        Policy::Close | Policy::DropOldest | Policy::DropNewest => IfBlocked::Wait,
+    };
+    let kind = FrameKind::Topic(topic_frame.topic);
+    state
+        .queue
+        .push_of_burst(topic_frame.frame, kind, if_blocked);
+}
+
+/// Queues a frame, or writes it if the socket is idle. Returns the task to wake, too.
+fn put_topic(
+    state: &mut OutboxState,
     topic_frame: TopicFrame<'_>,
     mode: WriteMode,
     dropped: &mut DroppedPayloads,
-) -> Delivery {
+) -> (Delivery, Option<Waker>) {
     let TopicFrame {
         frame,
         topic,
         policy,
         volatile,
     } = topic_frame;
-    // During a burst the queue contains the burst's own frames, which are not a backlog.
-    let backlog = state.pace.is_blocked() || !state.corked;
-    if volatile && backlog && !state.queue.is_empty() {
+    if volatile && !state.is_in_burst() && !state.queue.is_empty() {
         state.queue.count_dropped();
-        return Delivery::Skipped;
+        return (Delivery::Skipped, None);
     }
     let kind = FrameKind::Topic(topic);
     match make_room(&mut state.queue, frame.len(), kind, policy, dropped) {
         Capacity::Available => {}
-        Capacity::DropNewest => return Delivery::Skipped,
-        Capacity::Overflow => return Delivery::Overflow,
+        Capacity::DropNewest => return (Delivery::Skipped, None),
+        Capacity::Overflow => return (Delivery::Overflow, None),
     }
     let deferred = mode == WriteMode::Queue && state.is_idle();
+    state.flush_pending |= deferred;
     let waker = state.put(frame, kind, mode);
-    let broken = state.broken;
-    drop(state);
-    wake(waker);
-    match (broken, deferred) {
+    let delivery = match (state.broken, deferred) {
         (true, _) => Delivery::Closed,
         (false, true) => Delivery::Deferred,
         (false, false) => Delivery::Accepted,
-    }
+    };
+    (delivery, waker)
 }

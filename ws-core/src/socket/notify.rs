@@ -66,7 +66,7 @@ impl<H> Socket<H> {
     {
         let mut value = value;
         loop {
-            let room = self.shared.changes().notified();
+            let room = self.shared.changed().notified();
             tokio::pin!(room);
             room.as_mut().enable();
             match self.shared.notify(value) {

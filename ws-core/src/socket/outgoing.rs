@@ -208,7 +208,7 @@ impl ConnectionShared {
     pub(super) async fn send_async(&self, message: Message) -> Result<(), SendError<Message>> {
         let frame = self.outbox.compress(Frame::of(&message));
         loop {
-            let room = self.changes().notified();
+            let room = self.changed().notified();
             tokio::pin!(room);
             room.as_mut().enable();
             match self.outbox.push(&frame) {

@@ -13,7 +13,7 @@ use crate::message::Message;
 use crate::outbox::{DroppedPayloads, Outbox, Policy};
 use crate::topic::{
     AsTopic, FromTopic, Listenable, Plan, Position, Recipient, SinceError, Subscribable,
-    Subscriber, Subscription, TopicKey, TopicValue,
+    Subscriber, SubscriberKind, Subscription, TopicKey, TopicValue,
 };
 
 impl<H> Socket<H> {
@@ -90,7 +90,7 @@ impl<H> Socket<H> {
     /// ```
     pub fn unsubscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
         self.shared
-            .remove_subscription(&topic.as_topic_ref().key, false)
+            .remove_subscription(&topic.as_topic_ref().key, SubscriberKind::Client)
     }
 
     /// Delivers everything published to the topic to the handler, in `info`, converted to the
@@ -164,7 +164,7 @@ impl<H> Socket<H> {
     /// ```
     pub fn unlisten<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
         self.shared
-            .remove_subscription(&topic.as_topic_ref().key, true)
+            .remove_subscription(&topic.as_topic_ref().key, SubscriberKind::Listener)
     }
 }
 
@@ -215,6 +215,12 @@ impl ConnectionShared {
         self.mailbox.notify_deferred(decode, limit)
     }
 
+    /// The topics of the hub.
+    #[cfg(test)]
+    pub(crate) fn topics(&self) -> &crate::topic::Topics {
+        &self.route_context.topics
+    }
+
     /// Adds or replaces a subscription of the client or of the handler.
     fn add_subscription<T: ?Sized>(
         &self,
@@ -222,7 +228,7 @@ impl ConnectionShared {
         subscriber: Subscriber,
     ) -> Result<(), SinceError> {
         let Plan { topic, start } = plan;
-        let listens = matches!(subscriber, Subscriber::Listener { .. });
+        let kind = subscriber.kind();
         // Locked throughout: two subscriptions to one topic would double every frame.
         let mut lifecycle = self.lock();
         if lifecycle.ended {
@@ -230,7 +236,7 @@ impl ConnectionShared {
         }
         let subscriptions = &mut lifecycle.optional().subscriptions;
         let mut existing = subscriptions.iter();
-        if let Some(existing) = existing.find(|existing| existing.is_to(&topic.key, listens)) {
+        if let Some(existing) = existing.find(|existing| existing.is_to(&topic.key, kind)) {
             existing.replace(subscriber);
         } else if subscriptions.len() < self.limits().subscriptions {
             let topics = &self.route_context.topics;
@@ -246,8 +252,8 @@ impl ConnectionShared {
         Ok(())
     }
 
-    fn remove_subscription(&self, topic: &TopicKey, listens: bool) -> bool {
-        match self.take_subscription(topic, listens) {
+    fn remove_subscription(&self, topic: &TopicKey, kind: SubscriberKind) -> bool {
+        match self.take_subscription(topic, kind) {
             Some(subscription) => {
                 self.route_context.topics.unsubscribe(subscription);
                 true
@@ -256,11 +262,11 @@ impl ConnectionShared {
         }
     }
 
-    fn take_subscription(&self, topic: &TopicKey, listens: bool) -> Option<Subscription> {
+    fn take_subscription(&self, topic: &TopicKey, kind: SubscriberKind) -> Option<Subscription> {
         let mut lifecycle = self.lock();
         let subscriptions = &mut lifecycle.optional.as_mut()?.subscriptions;
         let mut existing = subscriptions.iter();
-        let position = existing.position(|existing| existing.is_to(topic, listens))?;
+        let position = existing.position(|existing| existing.is_to(topic, kind))?;
         Some(subscriptions.swap_remove(position))
     }
 }

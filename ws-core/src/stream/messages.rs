@@ -62,7 +62,7 @@ pub(super) fn wait_for_capacity(call: HookCall<'_, PageStream>) -> Step<PageStre
         let (this, context) = owned_call.parts();
         let shared = context.socket.shared().clone();
         let outcome = guard(context, async {
-            let room = shared.outbox().room().notified();
+            let room = shared.outbox().changed().notified();
             tokio::pin!(room);
             // Registered before the check, so that no notification is missed in between.
             room.as_mut().enable();

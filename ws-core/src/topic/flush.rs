@@ -1,7 +1,10 @@
-//! The task that completes the writes of one publish.
+//! Writes the frames that publishes have queued.
 
 use std::mem;
 use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::task::yield_now;
 
 use super::Recipient;
 
@@ -21,45 +24,74 @@ fn prefetch<'r>(recipients: impl Iterator<Item = &'r Arc<dyn Recipient>>) {
 
 /// Outboxes with a queued frame that no task has yet tried to write.
 ///
-/// If the task does not finish, for example because its runtime ends first, the connections' own
-/// tasks are woken for the rest.
+/// If they are not flushed, for example because the runtime of the task ends first, the
+/// connections' own tasks are woken for the rest.
 #[derive(Default)]
 pub(super) struct DeferredFlush {
     recipients: Vec<Arc<dyn Recipient>>,
 }
 
 impl DeferredFlush {
+    pub(super) const fn new() -> Self {
+        Self {
+            recipients: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.recipients.is_empty()
+    }
+
     pub(super) fn push(&mut self, recipient: Arc<dyn Recipient>) {
         self.recipients.push(recipient);
     }
 
+    /// Adds the outboxes of another publish.
+    pub(super) fn merge(&mut self, mut other: Self) {
+        if self.is_empty() {
+            mem::swap(self, &mut other);
+        } else {
+            self.recipients.append(&mut other.recipients);
+        }
+    }
+
     /// Flushes the outboxes in a separate task. The frames are queued already, so order and limits
     /// hold regardless of which task writes.
+    ///
+    /// The task runs after the tasks that are ready now, because these may publish to the same
+    /// subscribers.
     pub(super) fn flush(mut self) {
-        if self.recipients.is_empty() {
+        if self.is_empty() {
             return;
         }
-        match tokio::runtime::Handle::try_current() {
+        match Handle::try_current() {
             Ok(runtime) => {
                 runtime.spawn(async move {
-                    while self.flush_some() {
-                        tokio::task::yield_now().await;
+                    while !self.is_empty() {
+                        yield_now().await;
+                        self.flush_some();
                     }
                 });
             }
             // Outside of a runtime there is no other task, so this thread writes.
-            Err(_) => while self.flush_some() {},
+            Err(_) => self.flush_now(),
         }
     }
 
-    /// Writes to some of the sockets. Returns whether more remain.
-    fn flush_some(&mut self) -> bool {
+    /// Flushes the outboxes.
+    pub(super) fn flush_now(mut self) {
+        while !self.is_empty() {
+            self.flush_some();
+        }
+    }
+
+    /// Writes to some of the sockets.
+    fn flush_some(&mut self) {
         let rest = self.recipients.len().saturating_sub(SOCKETS_PER_TURN);
         prefetch(self.recipients[rest..].iter());
         for recipient in self.recipients.drain(rest..) {
             recipient.outbox().flush_direct();
         }
-        rest > 0
     }
 }
 

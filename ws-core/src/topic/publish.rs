@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio::task;
+
+use super::burst::Burst;
 use super::events::{EncodedEvent, EventSubscriber, PushRecipient};
+use super::flush::DeferredFlush;
 use super::key::TopicKey;
-use super::{Channel, Deliver, DeliveredToHandler, Exclude, Recipient, Subscriber, Topics, flush};
+use super::{Channel, Deliver, DeliveredToHandler, Exclude, Recipient, Subscriber, Topics};
 use crate::log;
 use crate::mailbox::MailboxError;
 use crate::message::Message;
@@ -13,7 +17,7 @@ use crate::outbox::{Broadcast, Delivery, DroppedPayloads, Frame, TopicFrame, Wri
 /// The number of subscribers whose memory is prefetched together.
 const PREFETCHED: usize = 16;
 
-/// Prefetches the memory of these outboxes; see [`prefetch`](flush::prefetch).
+/// Prefetches the memory of these outboxes; see [`DeferredFlush`].
 fn prefetch_clients(subscribers: &[Option<Subscriber>]) {
     for subscriber in subscribers {
         if let Some(Subscriber::Client { recipient, .. }) = subscriber {
@@ -48,6 +52,7 @@ impl Topics {
             };
             subscribers = channel.lock();
         }
+        let direct = self.max_direct_writes();
         let mut reached = 0;
         for some in subscribers.slots.chunks(PREFETCHED) {
             prefetch_clients(some);
@@ -64,7 +69,7 @@ impl Topics {
                             policy: *policy,
                             volatile: exclude.volatile,
                         };
-                        let mode = if reached < self.inline {
+                        let mode = if reached < direct {
                             WriteMode::Direct
                         } else {
                             WriteMode::Queue
@@ -91,6 +96,18 @@ impl Topics {
         }
         (reached, after_unlock)
     }
+
+    /// The maximum number of idle sockets that a publish writes to directly.
+    ///
+    /// Within a burst or a task it only queues: more publishes may follow, of this task or of
+    /// others that are ready, and all of them leave in one write.
+    fn max_direct_writes(&self) -> usize {
+        if Burst::is_open() || task::try_id().is_some() {
+            0
+        } else {
+            self.inline
+        }
+    }
 }
 
 /// A message for all subscribers of a topic.
@@ -105,7 +122,7 @@ pub(super) struct PublishedMessage {
 #[derive(Default)]
 #[must_use = "call `finish` without any lock"]
 pub(crate) struct AfterUnlock {
-    deferred: flush::DeferredFlush,
+    deferred: DeferredFlush,
     /// The message for listening handlers, created for the first of them.
     message: Option<Message>,
     /// The message as an event, for subscribed pages.
@@ -197,7 +214,11 @@ impl AfterUnlock {
     }
 
     pub(crate) fn finish(self, topic: &str) {
-        self.deferred.flush();
+        if Burst::is_open() {
+            Burst::defer(self.deferred);
+        } else {
+            self.deferred.flush();
+        }
         for page in self.pages {
             page.flush();
         }

@@ -50,6 +50,11 @@ impl TestOutgoing {
         bench.turn(|turn| out.continue_reply(turn));
     }
 
+    fn handle_frames_of_hook(&mut self) {
+        let Self { out, bench } = self;
+        bench.turn(|turn| out.handle_frames_of_hook(turn));
+    }
+
     fn flush(&mut self) -> Status {
         let Self { out, bench } = self;
         bench.turn(|turn| out.flush(turn, Uncork::Now))
@@ -164,7 +169,7 @@ async fn a_close_of_another_task_is_noticed_when_a_burst_begins_or_a_hook_ends()
     let shared = test.bench.shared.clone();
     assert!(shared.close(&Close::POLICY, CloseCause::ServerClosed));
     assert!(!test.out.closing.is_server_closing());
-    test.out.record_hook_close();
+    test.handle_frames_of_hook();
     assert!(test.out.closing.is_server_closing());
     let mut test = TestOutgoing::corked(100);
     test.flush();

@@ -59,7 +59,7 @@ fn a_message_without_room_is_returned() {
 #[test]
 fn a_large_message_is_not_copied_and_counts_the_corked_bytes() {
     let (outbox, mut cork) = (outbox(), vec![0; 10]);
-    let large = Message::from(Bytes::from(vec![0; CORK_PAYLOAD + 1]));
+    let large = Message::from(Bytes::from(vec![0; MAX_CORKED_PAYLOAD_BYTES + 1]));
     assert_eq!(
         Writer::put(&outbox, large.clone(), &mut cork),
         Err(large.clone())
@@ -67,14 +67,17 @@ fn a_large_message_is_not_copied_and_counts_the_corked_bytes() {
     cork.clear();
     // A message of any size fits an empty outbox.
     assert_eq!(Writer::put(&outbox, large, &mut cork), Ok(()));
-    assert_eq!((cork.len(), outbox.buffered()), (0, CORK_PAYLOAD + 1 + 4));
+    assert_eq!(
+        (cork.len(), outbox.buffered()),
+        (0, MAX_CORKED_PAYLOAD_BYTES + 1 + 4)
+    );
     assert_eq!(outbox.push(&Frame::of(&text("x"))), Err(PushError::Full));
 }
 
 #[test]
 fn the_cork_buffer_is_full_at_its_limit_or_at_that_of_the_outbox() {
     assert!(!is_full(&[], 1) && is_full(&[0], 1));
-    let cork = vec![0; CORK];
+    let cork = vec![0; CORK_BYTES];
     assert!(!is_full(&cork[1..], NO_LIMIT) && is_full(&cork, NO_LIMIT));
 }
 

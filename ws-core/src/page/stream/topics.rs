@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::topic::{Subscription, TopicKey};
+use crate::topic::{SubscriberKind, Subscription, TopicKey};
 
 /// The subscriptions of a page, until it ends.
 #[derive(Default)]
@@ -39,7 +39,11 @@ impl TopicSubscriptions {
         if state.ended {
             return Err(NotAdded::Ended);
         }
-        if state.list.iter().any(|it| it.is_to(topic, false)) {
+        if state
+            .list
+            .iter()
+            .any(|it| it.is_to(topic, SubscriberKind::Page))
+        {
             return Ok(None);
         }
         if state.list.len() >= max {
@@ -53,7 +57,10 @@ impl TopicSubscriptions {
     /// Removes the subscription to a topic, if there is one.
     pub(in crate::page) fn remove(&self, topic: &TopicKey) -> Option<Subscription> {
         let mut state = self.lock();
-        let at = state.list.iter().position(|it| it.is_to(topic, false))?;
+        let at = state
+            .list
+            .iter()
+            .position(|it| it.is_to(topic, SubscriberKind::Page))?;
         Some(state.list.swap_remove(at))
     }
 

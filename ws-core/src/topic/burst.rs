@@ -1,0 +1,111 @@
+//! Bursts: what is published while a thread handles one input leaves each socket in one write.
+
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
+
+use super::flush::DeferredFlush;
+
+#[cfg(test)]
+mod tests;
+
+/// The burst of a thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum BurstState {
+    /// No burst is open.
+    Closed,
+    /// Nothing waits for the end of the burst.
+    Empty,
+    /// Some outboxes wait for the end of the burst.
+    Filled,
+}
+
+thread_local! {
+    static STATE: Cell<BurstState> = const { Cell::new(BurstState::Closed) };
+    static DEFERRED: RefCell<DeferredFlush> = const { RefCell::new(DeferredFlush::new()) };
+}
+
+/// A burst of this thread.
+///
+/// While it is open, every publish of the thread only queues. [`flush`](Self::flush), or dropping
+/// the burst, writes what is queued: so each subscriber gets the messages of the burst in one write.
+///
+/// A hook may drive another connection, which opens a burst of its own inside this one. The inner
+/// burst writes what both have queued: the hook may wait for a reply to it.
+pub(crate) struct Burst {
+    outer: BurstState,
+    /// It must be closed on the thread that opened it.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Burst {
+    /// Opens a burst.
+    #[inline]
+    pub(crate) fn open() -> Self {
+        let outer = STATE.get();
+        if outer == BurstState::Closed {
+            STATE.set(BurstState::Empty);
+        }
+        Self {
+            outer,
+            not_send: PhantomData,
+        }
+    }
+
+    /// Whether this thread has an open burst.
+    pub(super) fn is_open() -> bool {
+        STATE.get() != BurstState::Closed
+    }
+
+    /// Adds outboxes to the open burst.
+    pub(super) fn defer(deferred: DeferredFlush) {
+        if deferred.is_empty() {
+            return;
+        }
+        STATE.set(BurstState::Filled);
+        let mut deferred = Some(deferred);
+        // If the thread is about to end, its list is gone; then `deferred` is dropped, which wakes
+        // the connections' tasks.
+        let _ = DEFERRED.try_with(|all| {
+            if let Some(deferred) = deferred.take() {
+                all.borrow_mut().merge(deferred);
+            }
+        });
+    }
+
+    /// Writes what the burst has queued so far. It stays open.
+    #[inline]
+    pub(crate) fn flush(&self) {
+        if STATE.get() == BurstState::Filled {
+            STATE.set(BurstState::Empty);
+            flush_deferred(self.outer);
+        }
+    }
+}
+
+impl Drop for Burst {
+    #[inline]
+    fn drop(&mut self) {
+        // First, so that code of the application that runs during the flush does not add to this
+        // burst.
+        let state = STATE.replace(match self.outer {
+            BurstState::Closed => BurstState::Closed,
+            BurstState::Empty | BurstState::Filled => BurstState::Empty,
+        });
+        if state == BurstState::Filled {
+            flush_deferred(self.outer);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn flush_deferred(outer: BurstState) {
+    let Ok(deferred) = DEFERRED.try_with(RefCell::take) else {
+        return;
+    };
+    match outer {
+        BurstState::Closed => deferred.flush(),
+        // The runtime of an inner burst may stop before a task of it runs.
+        BurstState::Empty | BurstState::Filled => deferred.flush_now(),
+    }
+}
