@@ -140,7 +140,7 @@ pub use ws_core::socket::{Sender, Socket, Timer};
 pub use ws_core::stream::PageStream;
 #[doc(inline)]
 pub use ws_core::topic::Topic;
-pub use ws_macros::{FromRef, PathParams, dispatch, main, ws_handler};
+pub use ws_macros::{FromRef, PathParams, dispatch, main, topics, ws_handler};
 
 pub mod call {
     //! Requests of a client, and answers that contain the id of their request. Each is one JSON
@@ -372,7 +372,7 @@ pub mod prelude {
     pub use ws_core::socket::Socket;
     pub use ws_core::stream::PageStream;
     pub use ws_core::topic::{DeclaredTopic, Topic};
-    pub use ws_macros::{FromRef, PathParams, dispatch, ws_handler};
+    pub use ws_macros::{FromRef, PathParams, dispatch, topics, ws_handler};
 
     pub use crate::server::{Server, Ws};
     pub use crate::visitors::Visit;

@@ -144,6 +144,7 @@ mod tab;
 mod bearer;
 mod calls;
 mod closing;
+mod declared;
 mod deflate;
 mod disconnect;
 mod errors;

@@ -17,6 +17,26 @@ use crate::log::{HistoryLimits, TopicName};
 ///
 /// The declaration fixes the type of the values, the history and the members. Do not implement this
 /// trait yourself: `topics!` does, and its hidden items may change.
+///
+/// ```
+/// use ws_server::prelude::*;
+///
+/// topics! {
+///     /// What is said in a room.
+///     pub Room: "room/{id: u64}" => String { history: 100, keep: 10m };
+/// }
+///
+/// struct Chat;
+///
+/// #[ws_handler]
+/// impl Chat {
+///     fn init(Path(id): Path<u64>, socket: &Socket<Self>) -> Self {
+///         socket.subscribe(Room(id).replay(20));
+///         Chat
+///     }
+/// }
+/// assert_eq!(Room(7).name(), "room/7");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a declared topic",
     label = "not declared with `topics!`",
@@ -65,7 +85,17 @@ pub trait DeclaredTopic: Send + Sync + 'static {
     }
 }
 
-/// A declared topic that keeps a history.
+/// A declared topic that keeps a history: `history` in `topics!`.
+///
+/// ```
+/// use ws_server::Socket;
+/// use ws_server::socket::Sends;
+/// use ws_server::topic::HasHistory;
+///
+/// fn join<H: Sends<T::Value>, T: HasHistory>(socket: &Socket<H>, topic: &T) {
+///     socket.subscribe(topic.replay(20));
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` keeps no history",
     label = "needs a topic with a history",
@@ -73,7 +103,19 @@ pub trait DeclaredTopic: Send + Sync + 'static {
 )]
 pub trait HasHistory: Logged {}
 
-/// A declared topic that knows its members.
+/// A declared topic that knows its members: `presence` in `topics!`.
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::topic::HasPresence;
+///
+/// topics! {
+///     pub Room: "room/{id: u64}" => String { presence: u32 };
+/// }
+///
+/// fn has_members<T: HasPresence<Member = u32>>(_: &T) -> bool { true }
+/// assert!(has_members(&Room(7)));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no members",
     label = "needs a topic with presence",
@@ -85,6 +127,18 @@ pub trait HasPresence: Logged {
 }
 
 /// A declared topic whose messages have positions: every one without `relay: live`.
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::topic::Logged;
+///
+/// topics! {
+///     pub News: "news" => String;
+/// }
+///
+/// fn is_logged<T: Logged>(_: &T) -> bool { true }
+/// assert!(is_logged(&News));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the messages of `{Self}` have no positions",
     label = "is not logged",

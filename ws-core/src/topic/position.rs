@@ -17,6 +17,24 @@ use crate::log::{self, MAX_TEXT, SealError, Sealer, TopicName};
 /// with [`since`](super::DeclaredTopic::since). As text (`Display`, serde) it is sealed: about 60
 /// characters that a client can neither read nor change, and that are valid for one topic of one
 /// server.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// use ws_server::prelude::*;
+/// use ws_server::topic::Position;
+///
+/// topics! {
+///     pub News: "news" => String { history: 100, keep: 10m };
+/// }
+///
+/// let hub = Hub::default();
+/// let position = hub.publish(News, &"hello".to_owned()).await.unwrap();
+/// let text = serde_json::to_string(&position).unwrap();
+/// let read: Position = serde_json::from_str(&text).unwrap();
+/// assert_eq!(read, position);
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Position(Repr);
 
@@ -131,10 +149,11 @@ impl Visitor<'_> for PositionVisitor {
 ///
 /// ```
 /// use ws_server::error::Refusal;
+/// use ws_server::CloseCode;
 /// use ws_server::topic::SinceError;
 ///
 /// assert_eq!(Refusal::from(SinceError::Invalid).status(), 400);
-/// assert_eq!(SinceError::Gap.close_code(), 1008);
+/// assert_eq!(SinceError::Gap.close_code(), CloseCode::POLICY);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]

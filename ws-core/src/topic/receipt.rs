@@ -45,6 +45,23 @@ impl Receipt {
 ///
 /// An error that is not awaited is logged (at most one line every ten seconds) and counted: see
 /// [`Hub::refused_publishes`](crate::hub::Hub::refused_publishes).
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// use ws_server::prelude::*;
+/// use ws_server::topic::PublishError;
+///
+/// topics! {
+///     pub News: "news" => String { history: 100, keep: 10m };
+/// }
+///
+/// let hub = Hub::default();
+/// assert_eq!(hub.publish(News, &"hello".to_owned()).reached(), 0);
+/// let refused = hub.publish(News, &"x".repeat(2 << 20)).await;
+/// assert_eq!(refused, Err(PublishError::TooLarge { len: 2_097_152 }));
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct LoggedReceipt {
     reached: usize,
@@ -85,6 +102,14 @@ impl IntoFuture for LoggedReceipt {
 
 /// Waits until a message is in the log and this process has delivered it; made by awaiting a
 /// [`LoggedReceipt`].
+///
+/// ```
+/// use ws_server::topic::{LoggedReceipt, Published};
+///
+/// fn confirmation(receipt: LoggedReceipt) -> Published {
+///     receipt.into_future()
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Published(Ready<Result<Position, PublishError>>);
@@ -117,11 +142,11 @@ impl Drop for Unreported {
 /// Why a value was not published.
 ///
 /// ```
-/// use ws_server::error::Refusal;
+/// use ws_server::CloseCode;
 /// use ws_server::topic::PublishError;
 ///
 /// let error = PublishError::TooLarge { len: 2_000_000 };
-/// assert_eq!(error.close_code(), 1009);
+/// assert_eq!(error.close_code(), CloseCode::TOO_BIG);
 /// assert_eq!(
 ///     error.to_string(),
 ///     "the value has 2000000 bytes as a message; at most 1048576 can be published",
@@ -213,7 +238,14 @@ pub(super) struct LoggedOutcome {
     pub(super) result: Result<log::Position, PublishError>,
 }
 
-/// [`Receipt`] or [`LoggedReceipt`].
+/// The result of a publish: [`Receipt`] or [`LoggedReceipt`].
+///
+/// ```
+/// use ws_server::topic::{LoggedReceipt, Receipt, ReceiptKind};
+///
+/// fn is_receipt<R: ReceiptKind>() -> bool { true }
+/// assert!(is_receipt::<Receipt>() && is_receipt::<LoggedReceipt>());
+/// ```
 pub trait ReceiptKind {
     #[doc(hidden)]
     fn of(outcome: PublishOutcome) -> Self;

@@ -9,6 +9,30 @@ use super::value::TopicValue;
 
 /// A message of a declared topic with its position, for handlers that
 /// [listen](crate::socket::Socket::listen) [with positions](super::DeclaredTopic::with_position).
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::topic::Received;
+///
+/// topics! {
+///     pub News: "news" => String { history: 100, keep: 10m };
+/// }
+///
+/// /// Sends each message with its position, so that the client can continue later.
+/// struct Reader;
+///
+/// #[ws_handler]
+/// impl Reader {
+///     fn init(socket: &Socket<Self>) -> Self {
+///         socket.listen(News.replay(20).with_position());
+///         Reader
+///     }
+///
+///     fn info(&mut self, received: Received<String>) -> Json<Received<String>> {
+///         Json(received)
+///     }
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Received<T> {
     /// The published value.
@@ -39,6 +63,18 @@ pub(crate) enum Start {
 /// What a client can be [subscribed](crate::socket::Socket::subscribe) to: a topic, alone
 /// ([`AsTopic`]), with the last messages of its history ([`Replay`]), or from a position on
 /// ([`Since`]).
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::topic::Subscribable;
+///
+/// topics! {
+///     pub News: "news" => String { history: 100, keep: 10m };
+/// }
+///
+/// fn is_subscribable<S: Subscribable<Value = String>>(_: S) -> bool { true }
+/// assert!(is_subscribable(News) && is_subscribable(News.replay(20)));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a topic",
     label = "not a topic",
@@ -77,6 +113,24 @@ where
 
 /// A topic with the last messages of its history; made by
 /// [`DeclaredTopic::replay`](super::DeclaredTopic::replay).
+///
+/// ```
+/// use ws_server::prelude::*;
+///
+/// topics! {
+///     pub News: "news" => String { history: 100, keep: 10m };
+/// }
+///
+/// struct Reader;
+///
+/// #[ws_handler]
+/// impl Reader {
+///     fn init(socket: &Socket<Self>) -> Self {
+///         socket.subscribe(News.replay(20));
+///         Reader
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "pass it to `subscribe` or `listen`"]
 pub struct Replay<T: ?Sized> {
@@ -110,6 +164,29 @@ impl<T: TopicValue> Subscribable for Replay<T> {
 }
 
 /// A topic from a position on; made by [`DeclaredTopic::since`](super::DeclaredTopic::since).
+///
+/// ```
+/// use serde::Deserialize;
+/// use ws_server::prelude::*;
+/// use ws_server::topic::Position;
+///
+/// topics! {
+///     pub News: "news" => String { history: 100, keep: 10m };
+/// }
+///
+/// #[derive(Deserialize)]
+/// struct From { since: Position }
+///
+/// struct Reader;
+///
+/// #[ws_handler]
+/// impl Reader {
+///     fn init(Query(from): Query<From>, socket: &Socket<Self>) -> Result<Self, Refusal> {
+///         socket.subscribe(News.since(from.since))?;
+///         Ok(Reader)
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "pass it to `subscribe` or `listen`"]
 pub struct Since<T: ?Sized> {
@@ -144,7 +221,19 @@ impl<T: TopicValue> Subscribable for Since<T> {
     }
 }
 
-/// A topic whose messages are delivered to a handler with their positions.
+/// A topic whose messages are delivered to a handler with their positions: see [`Received`].
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::topic::{Listenable, Received};
+///
+/// topics! {
+///     pub News: "news" => String { history: 100, keep: 10m };
+/// }
+///
+/// fn has_positions<L: Listenable<Item = Received<String>>>(_: L) -> bool { true }
+/// assert!(has_positions(News.with_position()));
+/// ```
 #[derive(Debug)]
 #[must_use = "pass it to `listen`"]
 pub struct WithPosition<S>(S);
@@ -157,6 +246,18 @@ impl<S> WithPosition<S> {
 
 /// What a handler can [listen](crate::socket::Socket::listen) to: everything that is
 /// [`Subscribable`], and that [with positions](WithPosition).
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::topic::Listenable;
+///
+/// topics! {
+///     pub News: "news" => String { history: 100, keep: 10m };
+/// }
+///
+/// fn gets_values<L: Listenable<Item = String>>(_: L) -> bool { true }
+/// assert!(gets_values(News));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a handler cannot listen to `{Self}`",
     label = "not a topic",
