@@ -4,6 +4,8 @@
 //! Generated names have the location of the user's name, or none, so that a search for the user's
 //! name finds no path of the library.
 
+use std::collections::HashMap;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
@@ -14,9 +16,9 @@ use crate::condition::{are_alternatives, condition_texts};
 use crate::crate_path::hidden_module;
 use crate::errors::Errors;
 
-/// The names of the lines so far, with their conditions.
+/// The names of the lines so far, without `r#`, and the conditions of each line.
 #[derive(Default)]
-pub(crate) struct LineNames(Vec<(Ident, Vec<String>)>);
+pub(crate) struct LineNames(HashMap<String, Vec<Vec<String>>>);
 
 impl LineNames {
     /// Adds the name of a line, unless a line has it under the same conditions.
@@ -32,10 +34,11 @@ impl LineNames {
         errors: &Errors,
     ) -> syn::Result<()> {
         let conditions = condition_texts(attrs);
-        let is_taken = self.0.iter().any(|(known, known_conditions)| {
-            known.unraw() == name.unraw() && !are_alternatives(known_conditions, &conditions)
-        });
-        if is_taken {
+        let known = self.0.entry(name.unraw().to_string()).or_default();
+        if known
+            .iter()
+            .any(|known| !are_alternatives(known, &conditions))
+        {
             let line = grammar.line;
             let message =
                 format!("the name `{name}` is used twice\nhelp: give each {line} its own name");
@@ -43,7 +46,7 @@ impl LineNames {
             errors.push_syn(error.clone());
             return Err(error);
         }
-        self.0.push((name.clone(), conditions));
+        known.push(conditions);
         Ok(())
     }
 }
