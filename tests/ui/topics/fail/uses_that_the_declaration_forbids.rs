@@ -1,6 +1,6 @@
 use serde::Serialize;
 use ws_server::prelude::*;
-use ws_server::topic::HasPresence;
+use ws_server::topic::{HasPresence, Logged};
 
 #[derive(Serialize)]
 struct Event;
@@ -25,13 +25,15 @@ impl Chat {
     fn message(&mut self, text: String, hub: &Hub) {
         hub.publish(Room(1), &text);
         hub.publish(Room("1"), &Event);
-        let _ = Typing(1).with_position();
     }
 }
 
 fn members(_: impl HasPresence) {}
 
+fn positions(_: impl Logged) {}
+
 fn main() {
     members(Lobby);
+    positions(Typing(1));
     let _: <Room as HasPresence>::Member = Event;
 }
