@@ -13,6 +13,7 @@ chapters! {
     Handlers: "handlers.md",
     Tables: "tables.md",
     Topics: "topics.md",
+    Presence: "presence.md",
     Sessions: "sessions.md",
     PageStreams: "page-streams.md",
     Tokens: "tokens.md",

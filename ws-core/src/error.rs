@@ -14,7 +14,7 @@ mod handle;
 
 pub(crate) use cause::with_causes;
 pub use cause::{Cause, EncodeError};
-pub use handle::{NotifyError, SendError, SpawnError};
+pub use handle::{EnterError, NotifyError, SendError, SpawnError};
 
 /// A handshake that is not accepted: the HTTP response that the client gets instead of 101 (RFC
 /// 6455, section 4.2.2).

@@ -15,6 +15,7 @@ use crate::address::AddressOwner;
 use crate::id::{ConnectionId, ConnectionKind};
 use crate::limits::{Limits, ServerLimits, deadline_after};
 use crate::page::Pages;
+use crate::presence::topics::Presence;
 use crate::protocol::Deflate;
 use crate::session::Sessions;
 use crate::socket::{ConnectionShared, RouteContext, Socket};
@@ -23,6 +24,7 @@ use crate::topic::{AsTopic, Exclude, ReceiptKind as _, TopicValue, Topics};
 mod disconnect;
 mod pages;
 mod permits;
+mod presence;
 
 pub use pages::UserPages;
 pub use permits::{NoPermit, Permit};
@@ -71,6 +73,7 @@ type Connections = HashMap<ConnectionId, Weak<ConnectionShared>>;
 
 struct HubShared {
     topics: Arc<Topics>,
+    presence: Arc<Presence>,
     limits: ServerLimits,
     last_id: AtomicU64,
     sockets: Mutex<Connections>,
@@ -133,6 +136,7 @@ impl Hub {
         let weak: Weak<Pages> = Arc::downgrade(&pages);
         sessions.add_pages(weak);
         let inner = HubShared {
+            presence: Presence::new(limits.presence, topics.clone()),
             topics,
             limits,
             last_id: AtomicU64::new(0),
@@ -346,6 +350,11 @@ impl Hub {
     /// The topics of this hub.
     pub(crate) fn topics(&self) -> &Arc<Topics> {
         &self.inner.topics
+    }
+
+    /// The members of the topics of this hub.
+    pub(crate) fn presence(&self) -> &Arc<Presence> {
+        &self.inner.presence
     }
 
     /// The tracker of the connections' tasks.

@@ -31,6 +31,7 @@ pub mod mailbox;
 pub mod message;
 pub mod outbox;
 pub mod page;
+pub mod presence;
 pub mod protocol;
 pub mod reply;
 pub mod route;

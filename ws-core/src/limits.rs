@@ -29,10 +29,12 @@ macro_rules! limits_struct {
 }
 
 mod page;
+mod presence;
 mod server;
 mod session;
 
 pub use page::PageLimits;
+pub use presence::{MAX_MEMBER, MAX_MEMBER_KEY, PresenceLimits};
 pub use server::ServerLimits;
 pub use session::SessionLimits;
 
@@ -208,7 +210,8 @@ limits! {
     timers: usize = 256;
     /// Futures of `Socket::spawn` that may run on one connection at the same time. Default: 64.
     tasks: usize = 64;
-    /// Topics that one connection may be subscribed to; past it 1011. Default: 1,024.
+    /// Topics that one connection may be subscribed to, watch or have entered, together; past it
+    /// 1011. Default: 1,024.
     subscriptions: usize = 1024;
     /// Bytes of messages that are read ahead while a hook runs. Default: 64 KiB.
     read_ahead: usize = 64 * KIB;

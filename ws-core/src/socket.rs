@@ -15,6 +15,7 @@ use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::limits::Limits;
 use crate::mailbox::MailboxSlot;
 use crate::outbox::Outbox;
+use crate::presence::topics::Presence;
 use crate::protocol::Deflate;
 use crate::session::Attachment;
 use crate::topic::{Subscription, Topics};
@@ -22,6 +23,7 @@ use crate::topic::{Subscription, Topics};
 mod notify;
 mod outgoing;
 mod page;
+mod presence;
 mod sends;
 mod session;
 mod subscribe;
@@ -30,6 +32,7 @@ mod tasks;
 pub use crate::{id::ConnectionId, mailbox::Accepts};
 pub use notify::Timer;
 pub use outgoing::{IntoMessage, Sender};
+use presence::Membership;
 pub use sends::Sends;
 use tasks::Tasks;
 
@@ -86,6 +89,7 @@ pub(crate) struct RouteContext {
     pub(crate) limits: Limits,
     pub(crate) route: crate::hook::RouteNumber,
     pub(crate) topics: Arc<Topics>,
+    pub(crate) presence: Arc<Presence>,
     pub(crate) kind: crate::id::ConnectionKind,
 }
 
@@ -102,6 +106,7 @@ struct LifecycleState {
 #[derive(Default)]
 struct OptionalState {
     subscriptions: Vec<Subscription>,
+    memberships: Vec<Membership>,
     tasks: Option<Tasks>,
     expiry: Option<Instant>,
     /// The registration with its session, and the time when that expires.
@@ -420,14 +425,16 @@ impl ConnectionShared {
         let ended = lifecycle.optional.as_mut().map(|state| {
             let tasks = state.tasks.take();
             let subscriptions = std::mem::take(&mut state.subscriptions);
-            (subscriptions, tasks, state.session.take())
+            let memberships = std::mem::take(&mut state.memberships);
+            (subscriptions, memberships, tasks, state.session.take())
         });
         drop(lifecycle);
-        if let Some((subscriptions, tasks, session)) = ended {
+        if let Some((subscriptions, memberships, tasks, session)) = ended {
             drop((tasks, session));
             for subscription in subscriptions {
                 self.route_context.topics.unsubscribe(subscription);
             }
+            self.settle_all(&self.leave_all(memberships));
         }
         self.changed().notify_waiters();
         reason

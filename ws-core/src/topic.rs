@@ -22,6 +22,7 @@ mod events;
 mod flush;
 mod key;
 mod logged;
+mod members;
 mod named;
 #[doc(hidden)]
 pub mod options;
@@ -33,13 +34,16 @@ mod value;
 
 pub(crate) use burst::Burst;
 pub use declared::{
-    Declaration, DeclaredTopic, HasHistory, HasPresence, Logged, NameWriter, Part, TopicBlock,
+    Declaration, DeclaredTopic, HasHistory, HasPresence, Logged, MemberValue, NameWriter, Part,
+    TopicBlock,
 };
 pub(crate) use events::{EventSubscriber, PushRecipient, SharedEvent};
 pub(crate) use key::TopicKey;
 pub use key::TopicRef;
+pub(crate) use logged::NewSubscription;
 pub use named::AsTopic;
 pub use position::{Position, SinceError};
+pub(crate) use publish::AfterUnlock;
 pub use receipt::{LoggedReceipt, PublishError, PublishOutcome, Published, Receipt, ReceiptKind};
 pub use start::{Listenable, Plan, Received, Replay, Since, Subscribable, WithPosition};
 pub use value::{FromTopic, TopicValue};

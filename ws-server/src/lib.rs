@@ -123,7 +123,7 @@ pub use visitors::{Visit, recover, reject};
 #[doc(inline)]
 pub use ws_core::close::{Close, CloseCause, CloseCode, CloseReason};
 #[doc(inline)]
-pub use ws_core::error::{NotifyError, OrFault, Refusal, SendError, SpawnError};
+pub use ws_core::error::{EnterError, NotifyError, OrFault, Refusal, SendError, SpawnError};
 #[doc(inline)]
 pub use ws_core::hub::Hub;
 #[doc(inline)]
@@ -180,7 +180,7 @@ pub mod error {
     //! Refused handshakes, and errors of the handles to a connection.
     #[doc(inline)]
     pub use ws_core::error::{
-        Cause, EncodeError, NotifyError, OrFault, Refusal, SendError, SpawnError,
+        Cause, EncodeError, EnterError, NotifyError, OrFault, Refusal, SendError, SpawnError,
     };
 }
 
@@ -209,7 +209,8 @@ pub mod limits {
     //! Every limit of a connection, a page, a session and a server, with its default.
     #[doc(inline)]
     pub use ws_core::limits::{
-        LimitError, LimitOptions, Limits, OnFull, PageLimits, Rate, ServerLimits, SessionLimits,
+        LimitError, LimitOptions, Limits, MAX_MEMBER, MAX_MEMBER_KEY, OnFull, PageLimits,
+        PresenceLimits, Rate, ServerLimits, SessionLimits,
     };
 }
 
@@ -267,12 +268,15 @@ pub mod session {
 pub use ws_core::socket;
 
 pub mod topic {
-    //! Topics: values that are published to subscribed clients and to listening handlers.
+    //! Topics: values that are published to subscribed clients and to listening handlers, and the
+    //! members of topics.
+    #[doc(inline)]
+    pub use ws_core::presence::event::MembersEvent;
     #[doc(inline)]
     pub use ws_core::topic::{
         AsTopic, DeclaredTopic, FromTopic, HasHistory, HasPresence, Listenable, Logged,
-        LoggedReceipt, Position, PublishError, Published, Receipt, ReceiptKind, Received, Replay,
-        Since, SinceError, Subscribable, Topic, TopicValue, WithPosition,
+        LoggedReceipt, MemberValue, Position, PublishError, Published, Receipt, ReceiptKind,
+        Received, Replay, Since, SinceError, Subscribable, Topic, TopicValue, WithPosition,
     };
 }
 

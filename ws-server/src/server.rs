@@ -19,6 +19,7 @@ mod listen;
 mod mounting;
 mod pages;
 mod permits;
+mod presence;
 mod routes_only;
 mod sessions;
 mod settings;

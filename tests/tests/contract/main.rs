@@ -87,6 +87,15 @@
 //! | of `init`, of `stall`, of a running `terminate` | `init::a_shutdown_cuts_an_init_that_is_under_way`, `shutdown::a_shutdown_cuts_a_stall`, `shutdown::a_shutdown_cuts_a_terminate_that_is_under_way` |
 //! | and reserves time for `terminate`, for which it waits | `shutdown::a_shutdown_cuts_hooks_and_closes_and_reserves_time_for_terminate`, `shutdown::a_shutdown_waits_for_every_terminate` |
 //! | a synchronous hook cannot be cut | `shutdown::a_synchronous_hook_cannot_be_cut` |
+//! | **Presence** | |
+//! | a watcher gets a snapshot and then every change, none twice | `presence::a_watcher_gets_a_snapshot_and_then_every_change`, `presence::floods::watchers_know_the_members_whatever_the_order` |
+//! | changes within a tick are one event | `presence::changes_within_a_tick_are_one_event`, `presence::floods::a_flood_of_enter_and_leave_is_at_most_one_event_per_tick` |
+//! | several connections of a key are one member | `presence::tabs_of_one_user_are_one_member` |
+//! | a member that returns within `linger` has not left | `presence::a_reload_shows_nothing` |
+//! | every end of a connection leaves | `presence::every_end_of_a_connection_leaves`, `presence::a_refusal_in_init_leaves`, `presence::a_shutdown_leaves` |
+//! | a handler gets the events in `info` | `presence::a_handler_gets_the_events_in_info` |
+//! | a large topic sends counts | `presence::floods::above_500_members_watchers_get_counts`, `presence::floods::many_watchers_of_many_members_get_few_bytes` |
+//! | keys, members, topics and subscriptions have limits | `presence::keys_and_members_have_limits`, `presence::enter_closes_where_try_enter_fails`, `presence::entered_and_watched_topics_count_as_subscriptions` |
 //! | **init** | |
 //! | time-out 503, panic 500 | `init::an_init_that_takes_too_long_is_refused_with_503_and_undone`, `init::an_init_that_panics_is_refused_with_500_and_undone` |
 //! | its future is dropped when the client is gone | `init::an_init_is_dropped_when_the_client_is_gone` |
@@ -161,6 +170,7 @@ mod pages;
 mod panics;
 mod pauses;
 mod payloads;
+mod presence;
 mod proxies;
 mod quiet;
 mod reentrant;

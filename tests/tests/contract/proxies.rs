@@ -11,7 +11,7 @@ use crate::quiet::kit_with;
 
 /// A server that allows one connection for each address.
 fn kit() -> TestKit {
-    kit_with(ServerLimits::DEFAULT.per_address(Some(1)))
+    kit_with(&ServerLimits::DEFAULT.per_address(Some(1)))
 }
 
 /// A handshake of this peer; `forwarded` is the client's address in `Forwarded`.

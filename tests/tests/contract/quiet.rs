@@ -30,6 +30,6 @@ pub(crate) fn routes_of(kit: TestKit) -> TestKit {
 }
 
 /// A kit with the routes and these limits.
-pub(crate) fn kit_with(limits: ServerLimits) -> TestKit {
-    routes_of(TestKit::with_limits(limits))
+pub(crate) fn kit_with(limits: &ServerLimits) -> TestKit {
+    routes_of(TestKit::with_limits(*limits))
 }

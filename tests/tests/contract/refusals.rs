@@ -156,7 +156,7 @@ async fn several_session_cookies_are_logged_without_their_values() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_server_is_logged_with_its_limit() {
-    let kit = kit_with(ServerLimits::DEFAULT.max_connections(Some(1)));
+    let kit = kit_with(&ServerLimits::DEFAULT.max_connections(Some(1)));
     let (captured, _guard) = Captured::begin();
     let _only = kit.open("/open").connect().await.unwrap();
     for refusals in [30, 1] {
@@ -180,7 +180,7 @@ async fn a_full_server_is_logged_with_its_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_session_with_too_many_pages_is_logged_with_its_limit() {
     let pages = PageLimits::DEFAULT.per_session(1);
-    let kit = kit_with(ServerLimits::DEFAULT.pages(pages));
+    let kit = kit_with(&ServerLimits::DEFAULT.pages(pages));
     let (captured, _guard) = Captured::begin();
     let visitor = kit.visitor().await;
     let stream = || {

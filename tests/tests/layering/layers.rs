@@ -22,7 +22,9 @@ const CORE: &[Layer] = &[
     ("protocol", &["decode", "protocol", "wire"]),
     (
         "state",
-        &["log", "mailbox", "outbox", "page", "session", "topic"],
+        &[
+            "log", "mailbox", "outbox", "page", "presence", "session", "topic",
+        ],
     ),
     (
         "handler API",

@@ -1,6 +1,7 @@
-//! Errors of the methods of a connection handle: `send`, `notify` and `spawn`.
+//! Errors of the methods of a connection handle: `send`, `notify`, `spawn` and `try_enter`.
 
 use crate::close::CloseCode;
+use crate::limits::{MAX_MEMBER, MAX_MEMBER_KEY};
 
 use super::EncodeError;
 
@@ -122,6 +123,61 @@ impl SpawnError {
     }
 }
 
+/// Why [`Socket::try_enter`](crate::socket::Socket::try_enter) did not enter a member.
+///
+/// ```
+/// use ws_server::EnterError;
+/// use ws_server::close::CloseCode;
+///
+/// assert_eq!(EnterError::TopicFull.close_code(), CloseCode::TRY_AGAIN_LATER);
+/// let error = EnterError::InvalidKey { len: 300 };
+/// assert_eq!(error.to_string(), "the key of a member has 300 bytes; it must have 1 to 256");
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnterError {
+    /// The key is empty or too long.
+    #[error("the key of a member has {len} bytes; it must have 1 to {MAX_MEMBER_KEY}")]
+    InvalidKey {
+        /// The bytes of the key.
+        len: usize,
+    },
+    /// The member is too large.
+    #[error("a member has {len} bytes as JSON; at most {MAX_MEMBER} are allowed")]
+    TooLarge {
+        /// The bytes of the member as JSON.
+        len: usize,
+    },
+    /// The topic has as many members as [`PresenceLimits`](crate::limits::PresenceLimits) allows.
+    #[error("the topic has as many members as allowed; try again, or raise the limit `members`")]
+    TopicFull,
+    /// The connection has as many subscriptions and members as its route allows.
+    #[error("the connection has too many subscriptions; leave a topic, or raise `subscriptions`")]
+    TooManySubscriptions,
+    /// The connection is closed.
+    #[error("the connection is closed")]
+    Closed,
+    /// The member could not be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+impl EnterError {
+    /// The close code if the connection cannot continue without the member: 1013 if the topic is
+    /// full, 1011 for the mistakes of the application. A connection that is closed keeps its own
+    /// code; the result is then 1001.
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::TopicFull => CloseCode::TRY_AGAIN_LATER,
+            Self::Closed => CloseCode::GOING_AWAY,
+            Self::InvalidKey { .. }
+            | Self::TooLarge { .. }
+            | Self::TooManySubscriptions
+            | Self::Encode(_) => CloseCode::INTERNAL_ERROR,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +203,9 @@ mod tests {
             (NotifyError::Closed(()).close_code(), 1001),
             (SpawnError::Full.close_code(), 1013),
             (SpawnError::Closed.close_code(), 1001),
+            (EnterError::TopicFull.close_code(), 1013),
+            (EnterError::Closed.close_code(), 1001),
+            (EnterError::TooLarge { len: 5_000 }.close_code(), 1011),
         ];
         for (code, expected) in codes {
             assert_eq!(code.get(), expected);

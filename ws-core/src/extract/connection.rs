@@ -39,6 +39,7 @@ impl Endpoint {
             limits: limits.clamped(),
             route: RouteNumber::of(pattern),
             topics: hub.topics().clone(),
+            presence: hub.presence().clone(),
             kind: ConnectionKind::Socket,
         });
         Self {
@@ -56,10 +57,12 @@ impl Endpoint {
         let limits = *self.limits();
         let route_context = |limits, kind| {
             let topics = self.hub.topics().clone();
+            let presence = self.hub.presence().clone();
             Arc::new(RouteContext {
                 limits,
                 route: self.route_context.route,
                 topics,
+                presence,
                 kind,
             })
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{KIB, LimitError, MAX_DURATION, PageLimits, check_nonzero};
+use super::{KIB, LimitError, MAX_DURATION, PageLimits, PresenceLimits, check_nonzero};
 
 limits_struct! {
     /// Limits of a whole server, before and around its connections.
@@ -58,6 +58,8 @@ limits_struct! {
         pub shutdown: Duration,
         /// Limits of pages and of the state that is kept for them.
         pub pages: PageLimits,
+        /// Limits of the members of topics.
+        pub presence: PresenceLimits,
     }
 }
 
@@ -82,6 +84,7 @@ impl ServerLimits {
         unsent: 64 * KIB,
         shutdown: Duration::from_secs(10),
         pages: PageLimits::DEFAULT,
+        presence: PresenceLimits::DEFAULT,
     };
 
     /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
@@ -91,6 +94,7 @@ impl ServerLimits {
         self.body_timeout = self.body_timeout.min(MAX_DURATION);
         self.shutdown = self.shutdown.min(MAX_DURATION);
         self.pages = self.pages.clamped();
+        self.presence = self.presence.clamped();
         self
     }
 
@@ -120,7 +124,8 @@ impl ServerLimits {
             ("unsent", self.unsent == 0),
         ];
         check_nonzero(&zeros)?;
-        self.pages.check()
+        self.pages.check()?;
+        self.presence.check()
     }
 }
 

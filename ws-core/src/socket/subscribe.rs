@@ -178,7 +178,7 @@ where
     L::item(value, position).map(M::from)
 }
 
-fn decode_value<T: FromTopic>(message: Message) -> Option<T> {
+pub(super) fn decode_value<T: FromTopic>(message: Message) -> Option<T> {
     let value = T::from_topic(message).inspect_err(|error| {
         let value = type_name::<T>();
         tracing::error!(value, "closed: a published value cannot be decoded");
@@ -234,25 +234,29 @@ impl ConnectionShared {
         if lifecycle.ended {
             return Ok(());
         }
-        let subscriptions = &mut lifecycle.optional().subscriptions;
-        let mut existing = subscriptions.iter();
+        let state = lifecycle.optional();
+        let mut existing = state.subscriptions.iter();
         if let Some(existing) = existing.find(|existing| existing.is_to(&topic.key, kind)) {
             existing.replace(subscriber);
-        } else if subscriptions.len() < self.limits().subscriptions {
+        } else if state.subscription_count() < self.limits().subscriptions {
             let topics = &self.route_context.topics;
             let added = topics.subscribe(&topic, subscriber, &start)?;
-            subscriptions.push(added.subscription);
+            state.subscriptions.push(added.subscription);
             drop(lifecycle);
             added.after_unlock.finish(topic.key.name());
         } else {
             drop(lifecycle);
-            tracing::error!(id = %self.id, "closed: the limit of subscriptions is reached");
-            self.close(&Close::internal(), CloseCause::HookError);
+            self.close_at_subscription_limit();
         }
         Ok(())
     }
 
-    fn remove_subscription(&self, topic: &TopicKey, kind: SubscriberKind) -> bool {
+    pub(super) fn close_at_subscription_limit(&self) {
+        tracing::error!(id = %self.id, "closed: the limit of subscriptions is reached");
+        self.close(&Close::internal(), CloseCause::HookError);
+    }
+
+    pub(super) fn remove_subscription(&self, topic: &TopicKey, kind: SubscriberKind) -> bool {
         match self.take_subscription(topic, kind) {
             Some(subscription) => {
                 self.route_context.topics.unsubscribe(subscription);

@@ -6,6 +6,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::key::{Declared, TopicRef};
 use super::position::Position;
@@ -123,8 +125,19 @@ pub trait HasHistory: Logged {}
 )]
 pub trait HasPresence: Logged {
     /// The description of a member.
-    type Member;
+    type Member: MemberValue;
 }
+
+/// The description of a member of a topic: every type that is `Serialize` and `Deserialize`. It is
+/// sent and kept as JSON.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot describe a member of a topic",
+    label = "not `Serialize` and `Deserialize`",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it"
+)]
+pub trait MemberValue: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<M: Serialize + DeserializeOwned + Send + 'static> MemberValue for M {}
 
 /// A declared topic whose messages have positions: every one without `relay: live`.
 ///

@@ -14,13 +14,15 @@ pub(crate) enum TopicKey {
     Local(TypeId, Arc<str>),
     /// A declared topic. The names of different declarations differ.
     Declared(TopicName),
+    /// The members of a declared topic, for their watchers.
+    Members(TopicName),
 }
 
 impl TopicKey {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Local(_, name) => name,
-            Self::Declared(name) => name.as_str(),
+            Self::Declared(name) | Self::Members(name) => name.as_str(),
         }
     }
 }

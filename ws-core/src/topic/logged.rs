@@ -11,7 +11,6 @@ use super::{Exclude, Subscriber, Subscription, TopicValue, Topics};
 use crate::error::EncodeError;
 use crate::log::{self, Gap, Generation, KeptMessage, Lanes, LocalLog, Sealer, TopicName};
 use crate::message::Message;
-use crate::outbox::{Delivery, Frame, TopicFrame, WriteMode};
 use crate::throttle::LogThrottle;
 
 /// The log of the declared topics of a hub.
@@ -184,8 +183,7 @@ impl Topics {
         }
     }
 
-    /// Delivers a message of the history to one subscriber. It is sent uncompressed: compressing it
-    /// for each new subscriber would take time under the locks.
+    /// Delivers a message of the history to one subscriber.
     fn deliver_kept(
         &self,
         subscriber: &Subscriber,
@@ -194,35 +192,13 @@ impl Topics {
         kept: KeptMessage,
         after_unlock: &mut AfterUnlock,
     ) {
-        match subscriber {
-            Subscriber::Client { recipient, policy } => {
-                let frame = Frame::owned(kept.message);
-                let topic_frame = TopicFrame {
-                    frame: &frame,
-                    topic,
-                    policy: *policy,
-                    volatile: false,
-                };
-                let outbox = recipient.outbox();
-                let delivery =
-                    outbox.push_topic(topic_frame, WriteMode::Queue, &mut after_unlock.dropped);
-                if delivery != Delivery::Accepted {
-                    after_unlock.handle_delivery(delivery, recipient);
-                }
+        let at = match (subscriber, key) {
+            (Subscriber::Listener { .. }, TopicKey::Declared(name)) => {
+                Some(self.log.log.position_of(name, &kept))
             }
-            Subscriber::Events(subscriber) => {
-                // Each message of the history is another event.
-                after_unlock.forget_event();
-                after_unlock.queue_event(&kept.message, subscriber);
-            }
-            Subscriber::Listener { deliver, .. } => {
-                let at = match key {
-                    TopicKey::Declared(name) => Some(self.log.log.position_of(name, &kept)),
-                    TopicKey::Local(..) => None,
-                };
-                after_unlock.handle_handler(deliver(&kept.message, at));
-            }
-        }
+            _ => None,
+        };
+        after_unlock.deliver_first(subscriber, topic, kept.message, at);
     }
 
     /// The position of a message of a topic, for its handlers.

@@ -1,0 +1,78 @@
+//! The limits of presence: the members of topics.
+
+use std::time::Duration;
+
+use super::{KIB, LimitError, MAX_DURATION, check_nonzero};
+
+limits_struct! {
+    /// Limits of the members of topics: see [`Socket::enter`](crate::socket::Socket::enter).
+    ///
+    /// The topics that one connection may enter and watch count against its limit
+    /// [`subscriptions`](super::Limits::subscriptions).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::limits::{PresenceLimits, ServerLimits};
+    ///
+    /// let presence = PresenceLimits::DEFAULT.linger(Duration::from_secs(10));
+    /// let limits = ServerLimits::DEFAULT.presence(presence);
+    /// assert_eq!(limits.presence.list, 500);
+    /// ```
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct PresenceLimits {
+        /// Members of one topic, including those that have left less than `linger` ago; past this
+        /// limit no further member enters. Default: 65,536.
+        pub members: usize,
+        /// Members of one topic up to which watchers get the members themselves; above it they get
+        /// only the count. They get members again when no more than four fifths are left.
+        /// Default: 500.
+        pub list: usize,
+        /// The shortest time between two changes that the watchers of a topic get, and between two
+        /// changes of one member. Changes in between are merged. Default: 500 ms.
+        pub tick: Duration,
+        /// How long a member that has left is still shown, so that a reload of a page shows
+        /// nothing. Default: 2 s.
+        pub linger: Duration,
+    }
+}
+
+/// Bytes of the longest key of a member.
+pub const MAX_MEMBER_KEY: usize = 256;
+
+/// Bytes of the largest member, as JSON.
+pub const MAX_MEMBER: usize = 4 * KIB;
+
+impl PresenceLimits {
+    /// The defaults of the library.
+    pub const DEFAULT: Self = Self {
+        members: 64 * KIB,
+        list: 500,
+        tick: Duration::from_millis(500),
+        linger: Duration::from_secs(2),
+    };
+
+    /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
+    pub fn clamped(mut self) -> Self {
+        self.tick = self.tick.min(MAX_DURATION);
+        self.linger = self.linger.min(MAX_DURATION);
+        self
+    }
+
+    /// Checks that the values can work.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError`] with the name of the first limit that cannot work.
+    pub fn check(&self) -> Result<(), LimitError> {
+        check_nonzero(&[
+            ("members", self.members == 0),
+            ("tick", self.tick.is_zero()),
+        ])
+    }
+}
+
+impl Default for PresenceLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

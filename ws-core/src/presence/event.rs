@@ -1,0 +1,312 @@
+//! The events that watchers of a topic's members get.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{Key, Value};
+use crate::message::Message;
+
+/// The members of a topic, and their changes: what the client gets after
+/// [`Socket::watch`](crate::socket::Socket::watch), and a handler after
+/// [`Socket::listen_members`](crate::socket::Socket::listen_members).
+///
+/// `M` is the type of members that the topic declares. The client gets it as a JSON text message,
+/// with the event in `presence`. Lists of members are pairs of key and member, in the order of
+/// their keys: in JavaScript, `new Map(event.members)`.
+///
+/// ```text
+/// {"presence":"snapshot","topic":"room/7","members":[["ada",{"name":"Ada"}]]}
+/// {"presence":"changes","topic":"room/7","entered":[["bob",{"name":"Bob"}]],"changed":[],"left":["ada"]}
+/// {"presence":"count","topic":"room/7","count":501}
+/// ```
+///
+/// A watcher gets a snapshot at once. Changes follow, at most once in each
+/// [`tick`](crate::limits::PresenceLimits::tick); none is missing, and none is contained in the
+/// snapshot already. While the topic has more than [`list`](crate::limits::PresenceLimits::list)
+/// members, watchers get only their count, and
+/// [`Hub::members_page`](crate::hub::Hub::members_page) has the members. When few enough are left,
+/// a snapshot follows again: it replaces all that was known before.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use ws_server::topic::MembersEvent;
+///
+/// /// Keeps the members of one topic up to date.
+/// fn apply(members: &mut BTreeMap<String, u32>, event: MembersEvent<u32>) {
+///     match event {
+///         MembersEvent::Snapshot { members: all, .. } => *members = all.into_iter().collect(),
+///         MembersEvent::Changes { entered, changed, left, .. } => {
+///             members.extend(entered.into_iter().chain(changed));
+///             members.retain(|key, _| !left.contains(key));
+///         }
+///         // There are too many to show.
+///         MembersEvent::Count { .. } => members.clear(),
+///         _ => {}
+///     }
+/// }
+///
+/// let mut members = BTreeMap::new();
+/// let json = r#"{"presence":"snapshot","topic":"lobby","members":[["ada",1],["bob",2]]}"#;
+/// apply(&mut members, serde_json::from_str(json).unwrap());
+/// let json = r#"{"presence":"changes","topic":"lobby","entered":[["eve",3]],"changed":[],"left":["bob"]}"#;
+/// apply(&mut members, serde_json::from_str(json).unwrap());
+/// assert_eq!(members, BTreeMap::from([("ada".to_owned(), 1), ("eve".to_owned(), 3)]));
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "presence", rename_all = "snake_case")]
+#[serde(try_from = "Fields<M>", bound(deserialize = "M: Deserialize<'de>"))]
+#[non_exhaustive]
+pub enum MembersEvent<M> {
+    /// All members.
+    Snapshot {
+        /// The name of the topic.
+        topic: String,
+        /// The keys and the members.
+        members: Vec<(String, M)>,
+    },
+    /// The members that have changed since the event before.
+    Changes {
+        /// The name of the topic.
+        topic: String,
+        /// The members that are new.
+        entered: Vec<(String, M)>,
+        /// The members that have another value, with that value.
+        changed: Vec<(String, M)>,
+        /// The keys of the members that have left.
+        left: Vec<String>,
+    },
+    /// The number of members, while there are too many to send them.
+    Count {
+        /// The name of the topic.
+        topic: String,
+        /// The number of members.
+        count: usize,
+    },
+}
+
+impl<M> MembersEvent<M> {
+    /// The name of the topic.
+    pub fn topic(&self) -> &str {
+        match self {
+            Self::Snapshot { topic, .. }
+            | Self::Changes { topic, .. }
+            | Self::Count { topic, .. } => topic,
+        }
+    }
+}
+
+/// The fields of all events. A tagged enum that is derived would first be read into serde's own
+/// representation, which not every type of members supports.
+#[derive(Deserialize)]
+struct Fields<M> {
+    presence: EventKind,
+    topic: String,
+    members: Option<Vec<(String, M)>>,
+    #[serde(default = "Vec::new")]
+    entered: Vec<(String, M)>,
+    #[serde(default = "Vec::new")]
+    changed: Vec<(String, M)>,
+    #[serde(default)]
+    left: Vec<String>,
+    count: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EventKind {
+    Snapshot,
+    Changes,
+    Count,
+}
+
+impl<M> TryFrom<Fields<M>> for MembersEvent<M> {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields<M>) -> Result<Self, Self::Error> {
+        let topic = fields.topic;
+        Ok(match fields.presence {
+            EventKind::Snapshot => Self::Snapshot {
+                topic,
+                members: fields.members.ok_or("missing field `members`")?,
+            },
+            EventKind::Changes => Self::Changes {
+                topic,
+                entered: fields.entered,
+                changed: fields.changed,
+                left: fields.left,
+            },
+            EventKind::Count => Self::Count {
+                topic,
+                count: fields.count.ok_or("missing field `count`")?,
+            },
+        })
+    }
+}
+
+/// A member: its key, and its JSON.
+pub(super) type Pair<'v> = (&'v Key, &'v Value);
+
+/// Writes the JSON of an event. The members are JSON already.
+struct EventWriter(String);
+
+impl EventWriter {
+    fn new(kind: &str, topic: &str) -> Self {
+        let mut writer = Self(format!(r#"{{"presence":"{kind}","topic":"#));
+        writer.string(topic);
+        writer
+    }
+
+    fn string(&mut self, text: &str) {
+        let json = serde_json::to_string(text).expect("a text can be encoded");
+        self.0.push_str(&json);
+    }
+
+    fn list<T>(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = T>,
+        put: impl Fn(&mut Self, T),
+    ) {
+        self.0.push_str(",\"");
+        self.0.push_str(name);
+        self.0.push_str("\":[");
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                self.0.push(',');
+            }
+            put(self, item);
+        }
+        self.0.push(']');
+    }
+
+    fn pair(&mut self, (key, value): Pair<'_>) {
+        self.0.push('[');
+        self.string(key);
+        self.0.push(',');
+        self.0.push_str(value);
+        self.0.push(']');
+    }
+
+    fn finish(mut self) -> Message {
+        self.0.push('}');
+        Message::text(self.0)
+    }
+}
+
+/// Encodes [`MembersEvent::Snapshot`].
+pub(super) fn snapshot<'v>(topic: &str, members: impl IntoIterator<Item = Pair<'v>>) -> Message {
+    let mut writer = EventWriter::new("snapshot", topic);
+    writer.list("members", members, EventWriter::pair);
+    writer.finish()
+}
+
+/// Encodes [`MembersEvent::Changes`].
+pub(super) fn changes(
+    topic: &str,
+    entered: Vec<Pair<'_>>,
+    changed: Vec<Pair<'_>>,
+    left: Vec<&Key>,
+) -> Message {
+    let mut writer = EventWriter::new("changes", topic);
+    writer.list("entered", entered, EventWriter::pair);
+    writer.list("changed", changed, EventWriter::pair);
+    writer.list("left", left, |writer, key| writer.string(key));
+    writer.finish()
+}
+
+/// Encodes [`MembersEvent::Count`].
+pub(super) fn count(topic: &str, count: usize) -> Message {
+    let mut writer = EventWriter::new("count", topic);
+    writer.0.push_str(",\"count\":");
+    writer.0.push_str(&count.to_string());
+    writer.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(message: &Message, event: &MembersEvent<u32>) {
+        let json = message.as_text().unwrap();
+        assert_eq!(serde_json::to_string(event).unwrap(), json);
+        assert_eq!(
+            &serde_json::from_str::<MembersEvent<u32>>(json).unwrap(),
+            event
+        );
+        assert_eq!(event.topic(), "a \"room\"");
+    }
+
+    #[test]
+    fn events_are_encoded_as_serde_does() {
+        let topic = || "a \"room\"".to_owned();
+        let [ada, bob]: [Key; 2] = ["ada \u{1}".into(), "böb".into()];
+        let [one, two]: [Value; 2] = ["1".into(), "2".into()];
+        let members = vec![("ada \u{1}".to_owned(), 1), ("böb".to_owned(), 2)];
+        let pairs = || vec![(&ada, &one), (&bob, &two)];
+        let event = MembersEvent::Snapshot {
+            topic: topic(),
+            members: members.clone(),
+        };
+        check(&snapshot(&topic(), pairs()), &event);
+        let event = MembersEvent::Changes {
+            topic: topic(),
+            entered: members.clone(),
+            changed: members,
+            left: vec!["ada \u{1}".to_owned(), "böb".to_owned()],
+        };
+        check(
+            &changes(&topic(), pairs(), pairs(), vec![&ada, &bob]),
+            &event,
+        );
+        let event = MembersEvent::Changes {
+            topic: topic(),
+            entered: vec![],
+            changed: vec![],
+            left: vec![],
+        };
+        check(&changes(&topic(), vec![], vec![], vec![]), &event);
+        check(
+            &count(&topic(), 501),
+            &MembersEvent::Count {
+                topic: topic(),
+                count: 501,
+            },
+        );
+    }
+
+    #[test]
+    fn an_event_that_lacks_its_content_is_not_read() {
+        for (json, error) in [
+            (
+                r#"{"presence":"snapshot","topic":"t"}"#,
+                "missing field `members`",
+            ),
+            (
+                r#"{"presence":"count","topic":"t"}"#,
+                "missing field `count`",
+            ),
+            (
+                r#"{"presence":"gone","topic":"t"}"#,
+                "unknown variant `gone`",
+            ),
+        ] {
+            let read = serde_json::from_str::<MembersEvent<u32>>(json);
+            assert!(read.unwrap_err().to_string().starts_with(error));
+        }
+    }
+
+    /// Members whose types serde cannot buffer are read too.
+    #[test]
+    fn members_of_any_type_are_read() {
+        let large = u128::MAX;
+        let json = format!(r#"{{"presence":"snapshot","topic":"t","members":[["ada",{large}]]}}"#);
+        let members = vec![("ada".to_owned(), large)];
+        let event = MembersEvent::Snapshot {
+            topic: "t".to_owned(),
+            members,
+        };
+        assert_eq!(
+            serde_json::from_str::<MembersEvent<u128>>(&json).unwrap(),
+            event
+        );
+    }
+}
