@@ -131,7 +131,7 @@ async fn a_position_that_cannot_be_continued_refuses_the_handshake() {
     let refused = async |query: String| {
         let client = kit.handler::<Visitor>().uri(&format!("/?{query}"));
         let response = client.connect().await.err().unwrap().into_response();
-        (response.status().as_u16(), response.into_body().to_string())
+        (response.status().as_u16(), response.into_body())
     };
     let of_another = "the position belongs to another topic\n".to_owned();
     let other_room = format!("room=8&since={position}");
