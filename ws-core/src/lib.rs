@@ -16,6 +16,7 @@ pub mod address;
 pub mod admit;
 pub mod call;
 pub mod close;
+mod compile_error;
 pub mod decode;
 pub mod driver;
 pub mod error;

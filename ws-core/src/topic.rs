@@ -15,7 +15,9 @@ use crate::outbox::{DroppedPayloads, Outbox, Policy};
 use declarations::Declarations;
 use logged::TopicLog;
 
+mod blocks;
 mod burst;
+mod declaration;
 mod declarations;
 mod declared;
 mod events;
@@ -32,10 +34,11 @@ mod receipt;
 mod start;
 mod value;
 
+pub use blocks::{TopicBlocks, assert_distinct};
 pub(crate) use burst::Burst;
+pub use declaration::{Declaration, Part};
 pub use declared::{
-    Declaration, DeclaredTopic, HasHistory, HasPresence, Logged, MemberValue, NameWriter, Part,
-    TopicBlock,
+    DeclaredTopic, HasHistory, HasPresence, Logged, MemberValue, NameWriter, TopicBlock,
 };
 pub(crate) use events::{EventSubscriber, PushRecipient, SharedEvent};
 pub(crate) use key::TopicKey;

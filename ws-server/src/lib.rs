@@ -276,7 +276,8 @@ pub mod topic {
     pub use ws_core::topic::{
         AsTopic, DeclaredTopic, FromTopic, HasHistory, HasPresence, Listenable, Logged,
         LoggedReceipt, MemberValue, Position, PublishError, Published, Receipt, ReceiptKind,
-        Received, Replay, Since, SinceError, Subscribable, Topic, TopicValue, WithPosition,
+        Received, Replay, Since, SinceError, Subscribable, Topic, TopicBlocks, TopicValue,
+        WithPosition, assert_distinct,
     };
 }
 

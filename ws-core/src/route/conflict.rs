@@ -15,11 +15,11 @@ pub(super) use literals::equal;
 use literals::hash;
 use mount::{MountPoint, nth};
 use search::{Overlap, overlaps};
-pub use text::CompileError;
 pub(super) use text::missing_field;
 
 pub use super::nesting::{Mounted, Nested};
 use super::{MAX_SEGMENTS, RouteData, Segment};
+pub use crate::compile_error::CompileError;
 
 /// A table that `dispatch!` has generated.
 pub trait Dispatch {

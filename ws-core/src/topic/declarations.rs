@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use super::declared::{Declaration, Part};
+use super::declaration::{Declaration, Part};
 use super::key::Declared;
 
 /// Declarations of topics, by their types.

@@ -2,18 +2,17 @@
 
 use std::any::TypeId;
 use std::fmt::{self, Display, Write as _};
-use std::num::NonZeroU32;
-use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::declaration::Declaration;
 use super::key::{Declared, TopicRef};
 use super::position::Position;
 use super::start::{Replay, Since, WithPosition};
 use super::value::TopicValue;
-use crate::log::{HistoryLimits, TopicName};
+use crate::log::TopicName;
 
 /// A topic declared with `topics!`: the type is the declaration, and a value of it is one topic.
 ///
@@ -165,66 +164,6 @@ pub trait TopicBlock {
     const DECLARATIONS: &'static [&'static Declaration];
 }
 
-/// A segment of the names of a declared topic, between two slashes.
-#[doc(hidden)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Part {
-    Text(&'static str),
-    Parameter,
-}
-
-/// A line of `topics!`.
-#[doc(hidden)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Declaration {
-    pattern: &'static str,
-    parts: &'static [Part],
-    history: Option<HistoryLimits>,
-    is_logged: bool,
-}
-
-impl Declaration {
-    /// A topic without options. `pattern` is as it was written.
-    pub const fn new(pattern: &'static str, parts: &'static [Part]) -> Self {
-        Self {
-            pattern,
-            parts,
-            history: None,
-            is_logged: true,
-        }
-    }
-
-    /// `history: messages, keep: keep`
-    #[must_use]
-    pub const fn history(mut self, messages: NonZeroU32, keep: Duration) -> Self {
-        self.history = Some(HistoryLimits { messages, keep });
-        self
-    }
-
-    /// `relay: live`
-    #[must_use]
-    pub const fn live(mut self) -> Self {
-        self.is_logged = false;
-        self
-    }
-
-    pub(super) const fn kept(&self) -> Option<HistoryLimits> {
-        self.history
-    }
-
-    pub(super) const fn is_logged(&self) -> bool {
-        self.is_logged
-    }
-
-    pub(super) const fn pattern(&self) -> &'static str {
-        self.pattern
-    }
-
-    pub(super) const fn parts(&self) -> &'static [Part] {
-        self.parts
-    }
-}
-
 /// All but what encoded parameters contain: the unreserved characters (RFC 3986, section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -262,19 +201,23 @@ impl fmt::Write for Encoder<'_> {
     }
 }
 
-pub(super) fn topic_name<D: DeclaredTopic + ?Sized>(topic: &D) -> TopicName {
+impl<T: 'static> TopicRef<T> {
+    /// The topic of a key of a declared topic.
+    pub fn of<D: DeclaredTopic<Value = T> + ?Sized>(topic: &D) -> Self {
+        let declared = Declared {
+            declaration: D::DECLARATION,
+            id: TypeId::of::<D>(),
+        };
+        Self::declared(topic_name(topic), declared)
+    }
+}
+
+fn topic_name<D: DeclaredTopic + ?Sized>(topic: &D) -> TopicName {
     let mut writer = NameWriter {
-        name: String::with_capacity(D::DECLARATION.pattern.len() + 16),
+        name: String::with_capacity(D::DECLARATION.pattern().len() + 16),
     };
     topic.write_name(&mut writer);
     TopicName::new(writer.name)
-}
-
-pub(super) fn declared<D: DeclaredTopic + ?Sized>() -> Declared {
-    Declared {
-        declaration: D::DECLARATION,
-        id: TypeId::of::<D>(),
-    }
 }
 
 #[cfg(test)]

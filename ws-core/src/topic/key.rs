@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::declared::{self, Declaration, DeclaredTopic};
+use super::declaration::Declaration;
 use crate::log::TopicName;
 
 /// Identifies a topic: its name and its type, or its name and declaration.
@@ -52,11 +52,10 @@ impl<T: 'static> TopicRef<T> {
         }
     }
 
-    /// The topic of a key of a declared topic.
-    pub fn of<D: DeclaredTopic<Value = T> + ?Sized>(topic: &D) -> Self {
+    pub(super) fn declared(name: TopicName, declared: Declared) -> Self {
         Self {
-            key: TopicKey::Declared(declared::topic_name(topic)),
-            declared: Some(declared::declared::<D>()),
+            key: TopicKey::Declared(name),
+            declared: Some(declared),
             values: PhantomData,
         }
     }

@@ -1,6 +1,7 @@
 //! The names of declared topics.
 
 use super::*;
+use crate::topic::Part;
 
 struct Price(&'static str);
 
