@@ -204,15 +204,18 @@ impl fmt::Write for Encoder<'_> {
 impl<T: 'static> TopicRef<T> {
     /// The topic of a key of a declared topic.
     pub fn of<D: DeclaredTopic<Value = T> + ?Sized>(topic: &D) -> Self {
-        let declared = Declared {
-            declaration: D::DECLARATION,
-            id: TypeId::of::<D>(),
-        };
-        Self::declared(topic_name(topic), declared)
+        Self::declared(topic_name(topic), declared::<D>())
     }
 }
 
-fn topic_name<D: DeclaredTopic + ?Sized>(topic: &D) -> TopicName {
+pub(super) fn declared<D: DeclaredTopic + ?Sized>() -> Declared {
+    Declared {
+        declaration: D::DECLARATION,
+        id: TypeId::of::<D>(),
+    }
+}
+
+pub(super) fn topic_name<D: DeclaredTopic + ?Sized>(topic: &D) -> TopicName {
     let mut writer = NameWriter {
         name: String::with_capacity(D::DECLARATION.pattern().len() + 16),
     };
