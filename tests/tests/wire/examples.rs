@@ -90,7 +90,7 @@ async fn a_sigterm_closes_the_sockets_and_the_greeter_exits_with_success() {
 async fn an_address_in_use_ends_an_example_with_an_error_that_contains_it() {
     let first = Example::start("echo", &[]).await;
     let address = first.address.to_string();
-    for name in ["greeter", "echo", "mount", "stream", "devices"] {
+    for name in ["greeter", "echo", "mount", "chat", "stream", "devices"] {
         let output = output_of(name, &["--listen", &address]).await;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{name}: {error}");
@@ -105,7 +105,7 @@ async fn an_address_in_use_ends_an_example_with_an_error_that_contains_it() {
 
 #[tokio::test]
 async fn help_lists_the_options_and_exits_with_success() {
-    for name in ["greeter", "echo", "mount", "stream", "devices"] {
+    for name in ["greeter", "echo", "mount", "chat", "stream", "devices"] {
         let output = output_of(name, &["--help"]).await;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(0), "{name}: {text}");
@@ -121,7 +121,7 @@ async fn help_lists_the_options_and_exits_with_success() {
 /// If a page has no icon, browsers request `/favicon.ico` and get 404.
 #[tokio::test]
 async fn the_pages_of_the_examples_have_an_icon_that_their_policy_allows() {
-    for name in ["greeter", "mount", "stream", "devices"] {
+    for name in ["greeter", "mount", "chat", "stream", "devices"] {
         let example = Example::start(name, &[]).await;
         let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", example.address);
         let (head, page) = Client::ask(example.address, &request).await;
