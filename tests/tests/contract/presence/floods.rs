@@ -16,7 +16,8 @@ async fn a_flood_of_enter_and_leave_is_at_most_one_event_per_tick() {
             socket.leave(&Room(7));
         }
         enter(&guest, "ada", &format!("{tick} last"));
-        tokio::time::sleep(TICK).await;
+        // A little longer, so that the events are written too.
+        tokio::time::sleep(TICK + Duration::from_millis(50)).await;
         for event in events(&mut watcher).await {
             apply(&mut known, event);
             count += 1;
@@ -94,7 +95,7 @@ async fn many_watchers_of_many_members_get_few_bytes() {
             tokio::time::sleep(TICK).await;
         }
     }
-    tokio::time::sleep(TICK).await;
+    tokio::time::sleep(TICK * 2).await;
     assert_eq!(kit.hub().member_count(&Room(7)), MEMBERS);
     for watcher in &mut watchers {
         let received = events(watcher).await;
