@@ -111,7 +111,7 @@ async fn measure_members() {
     let spent = time(1, || drop(black_box(kit.hub().members(&Room(7)))));
     println!("all members, decoded       {spent:>12.0?}");
     let spent = time(1, || {
-        drop(black_box(kit.hub().members_page(&Room(7), None, 100)))
+        drop(black_box(kit.hub().members_page(&Room(7), None, 100)));
     });
     println!("a page of 100 members      {spent:>12.0?}");
 }

@@ -307,8 +307,7 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets how many bytes the histories of all topics may have together; see
-    /// [`ServerLimits::history`](crate::limits::ServerLimits::history). The default is 64 MiB.
+    /// Sets [`ServerLimits::history`](crate::limits::ServerLimits::history). The default is 64 MiB.
     pub const fn history(mut self, bytes: usize) -> Self {
         self.settings.server_limits.history = bytes;
         self

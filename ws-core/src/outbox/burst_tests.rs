@@ -282,11 +282,14 @@ impl Run {
     }
 }
 
+/// A step, and the task that takes it.
+type TaskStep = (usize, Step);
+
 /// Runs all interleavings of these tasks.
 fn interleave(
     tasks: &[VecDeque<Step>],
-    chosen: &mut Vec<(usize, Step)>,
-    run: &mut dyn FnMut(&[(usize, Step)]),
+    chosen: &mut Vec<TaskStep>,
+    run: &mut dyn FnMut(&[TaskStep]),
 ) {
     let mut is_done = true;
     for index in 0..tasks.len() {
