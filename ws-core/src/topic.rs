@@ -34,7 +34,7 @@ mod receipt;
 mod start;
 mod value;
 
-pub use blocks::{TopicBlocks, assert_distinct};
+pub use blocks::TopicBlocks;
 pub(crate) use burst::Burst;
 pub use declaration::{Declaration, Part};
 pub use declared::{

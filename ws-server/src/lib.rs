@@ -122,6 +122,7 @@ pub use visitors::{Visit, recover, reject};
 
 #[doc(inline)]
 pub use ws_core::close::{Close, CloseCause, CloseCode, CloseReason};
+pub use ws_core::distinct_topics;
 #[doc(inline)]
 pub use ws_core::error::{EnterError, NotifyError, OrFault, Refusal, SendError, SpawnError};
 #[doc(inline)]
@@ -276,8 +277,8 @@ pub mod topic {
     pub use ws_core::topic::{
         AsTopic, DeclaredTopic, FromTopic, HasHistory, HasPresence, Listenable, Logged,
         LoggedReceipt, MemberValue, Position, PublishError, Published, Receipt, ReceiptKind,
-        Received, Replay, Since, SinceError, Subscribable, Topic, TopicBlocks, TopicValue,
-        WithPosition, assert_distinct,
+        Received, Replay, Since, SinceError, Subscribable, Topic, TopicBlock, TopicBlocks,
+        TopicValue, WithPosition,
     };
 }
 

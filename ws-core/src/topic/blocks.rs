@@ -24,9 +24,13 @@ use crate::compile_error::CompileError;
     label = "not a tuple of blocks",
     note = "name each block by `pub struct Topics;` in its first line"
 )]
-pub trait TopicBlocks {
+pub trait TopicBlocks: Sized {
     #[doc(hidden)]
     const ALL: &'static [&'static [&'static Declaration]];
+
+    /// The first name that two blocks have in common, as an error message.
+    #[doc(hidden)]
+    const COMMON_NAME: Option<CompileError> = common_name(Self::ALL);
 }
 
 macro_rules! tuples {
@@ -43,9 +47,25 @@ macro_rules! tuples {
 
 tuples!(A B C D E F G H);
 
-/// Checks at compile time that no two blocks declare a topic of the same name. Within one block,
-/// `topics!` checks that itself, and a hub panics when it first uses a topic whose name another
-/// declaration has as well.
+const fn common_name(blocks: &[&'static [&'static Declaration]]) -> Option<CompileError> {
+    let mut one = 0;
+    while one < blocks.len() {
+        let mut other = one + 1;
+        while other < blocks.len() {
+            if let Some(error) = conflict(blocks[one], blocks[other]) {
+                return Some(error);
+            }
+            other += 1;
+        }
+        one += 1;
+    }
+    None
+}
+
+/// Checks at compile time that no two `topics!` blocks declare a topic of the same name.
+///
+/// Within one block, `topics!` checks that itself. A hub panics when it first uses a topic whose
+/// name another declaration has as well.
 ///
 /// ```
 /// mod chat {
@@ -55,25 +75,17 @@ tuples!(A B C D E F G H);
 ///     ws_server::topics! { pub struct Topics; pub Price: "price/{symbol}" => u32; }
 /// }
 ///
-/// const _: () = ws_server::topic::assert_distinct::<(chat::Topics, prices::Topics)>();
+/// ws_server::distinct_topics!(chat::Topics, prices::Topics);
 /// ```
-///
-/// # Panics
-///
-/// If two blocks name the same topic; in a constant, that is a compile error.
-pub const fn assert_distinct<B: TopicBlocks>() {
-    let blocks = B::ALL;
-    let mut one = 0;
-    while one < blocks.len() {
-        let mut other = one + 1;
-        while other < blocks.len() {
-            if let Some(error) = conflict(blocks[one], blocks[other]) {
-                panic!("{}", error.as_str());
-            }
-            other += 1;
-        }
-        one += 1;
-    }
+#[macro_export]
+macro_rules! distinct_topics {
+    ($($block:ty),+ $(,)?) => {
+        const _: () = if let Some(error) =
+            <($($block,)+) as $crate::topic::TopicBlocks>::COMMON_NAME
+        {
+            panic!("{}", error.as_str())
+        };
+    };
 }
 
 /// The first conflict between two blocks.
@@ -194,14 +206,13 @@ mod tests {
         const DECLARATIONS: &'static [&'static Declaration] = &[LOBBY];
     }
 
-    const _: () = assert_distinct::<(Rooms, Halls)>();
+    distinct_topics!(Rooms, Halls);
 
     #[test]
     fn every_pair_of_blocks_is_compared() {
-        let panics = |check: fn()| std::panic::catch_unwind(check).is_err();
-        assert!(!panics(assert_distinct::<(Halls, Lobbies)>));
-        assert!(panics(assert_distinct::<(Rooms, Lobbies)>));
-        assert!(panics(assert_distinct::<(Halls, Rooms, Lobbies)>));
-        assert!(panics(assert_distinct::<(Rooms, Halls, Lobbies)>));
+        assert!(<(Halls, Lobbies)>::COMMON_NAME.is_none());
+        assert!(<(Rooms, Lobbies)>::COMMON_NAME.is_some());
+        assert!(<(Halls, Rooms, Lobbies)>::COMMON_NAME.is_some());
+        assert!(<(Rooms, Halls, Lobbies)>::COMMON_NAME.is_some());
     }
 }

@@ -158,9 +158,23 @@ impl<M: Serialize + DeserializeOwned + Send + 'static> MemberValue for M {}
 )]
 pub trait Logged: DeclaredTopic {}
 
-/// The declarations of a named `topics!` block.
-#[doc(hidden)]
+/// A named `topics!` block, for [`distinct_topics!`](crate::distinct_topics).
+///
+/// ```
+/// use ws_server::topic::TopicBlock;
+///
+/// ws_server::topics! { pub struct Topics; pub News: "news" => String; }
+///
+/// fn is_block<B: TopicBlock>() -> bool { true }
+/// assert!(is_block::<Topics>());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the name of a `topics!` block",
+    label = "not a block",
+    note = "name the block by `pub struct Topics;` in its first line"
+)]
 pub trait TopicBlock {
+    #[doc(hidden)]
     const DECLARATIONS: &'static [&'static Declaration];
 }
 

@@ -22,7 +22,7 @@ mod unnamed {
     }
 }
 
-const _: () = ws_server::topic::assert_distinct::<(chat::Topics, lobby::Topics)>();
-const _: () = ws_server::topic::assert_distinct::<(chat::Topics, unnamed::News)>();
+ws_server::distinct_topics!(chat::Topics, lobby::Topics);
+ws_server::distinct_topics!(chat::Topics, unnamed::News);
 
 fn main() {}
