@@ -37,9 +37,22 @@ limits_struct! {
 }
 
 /// Bytes of the longest key of a member.
+///
+/// ```
+/// use ws_server::limits::MAX_MEMBER_KEY;
+///
+/// fn is_key(name: &str) -> bool { name.len() <= MAX_MEMBER_KEY }
+/// assert!(is_key("ada") && !is_key(&"x".repeat(257)));
+/// ```
 pub const MAX_MEMBER_KEY: usize = 256;
 
 /// Bytes of the largest member, as JSON.
+///
+/// ```
+/// use ws_server::limits::MAX_MEMBER;
+///
+/// assert_eq!(MAX_MEMBER, 4096);
+/// ```
 pub const MAX_MEMBER: usize = 4 * KIB;
 
 impl PresenceLimits {

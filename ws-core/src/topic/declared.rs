@@ -129,6 +129,16 @@ pub trait HasPresence: Logged {
 
 /// The description of a member of a topic: every type that is `Serialize` and `Deserialize`. It is
 /// sent and kept as JSON.
+///
+/// ```
+/// use ws_server::topic::MemberValue;
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Member { name: String }
+///
+/// fn is_member<M: MemberValue>() -> bool { true }
+/// assert!(is_member::<Member>());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot describe a member of a topic",
     label = "not `Serialize` and `Deserialize`",
