@@ -82,7 +82,7 @@ fn topics_with_every_option() {
 fn topics_after_a_mistake() {
     let topics = "pub struct Topics;
         pub Room: \"/room/{id: u64}\" => Event { history: 100 };
-        pub Seat: \"seat/{id: u64}\" => Event { histori: 100, keep: 10m };
+        pub Seat: \"seat/{id: u64}\" => Event { hist: 100, keep: 10m };
         pub Desk => Event;
         pub Hall: \"hall/{id}-{x}\" => { presence: Member };
         pub Lobby: \"lobby\" => String;";
