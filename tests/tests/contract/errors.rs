@@ -12,16 +12,20 @@ use ws_core::admit::{
 };
 use ws_core::hub::NoPermit;
 use ws_core::page::NoPage;
+use ws_core::presence::record::MalformedRecord;
 use ws_core::protocol::ProtocolError;
 use ws_core::protocol::utf8::InvalidUtf8;
 use ws_core::session::{NoSession, SessionOptionsError};
+use ws_server::EnterError;
 use ws_server::call::{Call, Checked};
 use ws_server::close::{CloseCode, InvalidCloseCode};
 use ws_server::decode::DecodeError;
 use ws_server::error::{EncodeError, NotifyError, Refusal, SendError, SpawnError};
 use ws_server::limits::LimitError;
+use ws_server::page::PageSubscribeError;
 use ws_server::route::RouterError;
 use ws_server::session::{SessionError, StoreError};
+use ws_server::topic::{PublishError, SinceError};
 
 /// An error of a library below: two texts that no error of ours may repeat.
 #[derive(Debug)]
@@ -119,6 +123,15 @@ fn all() -> Named {
         ForwardedError: ForwardedError::NoEquals, ForwardedError::Name,
             ForwardedError::UnfinishedQuote, ForwardedError::AfterQuote, ForwardedError::Value,
             ForwardedError::Repeated, ForwardedError::TooManyPairs;
+        PublishError: PublishError::TooLarge { len: 1 },
+            PublishError::from(EncodeError::new(upper()));
+        SinceError: SinceError::Gap, SinceError::Invalid, SinceError::OfAnotherTopic;
+        PageSubscribeError: PageSubscribeError::Ended, PageSubscribeError::TooMany { max: 1 },
+            PageSubscribeError::Since(SinceError::Gap);
+        EnterError: EnterError::InvalidKey { len: 0 }, EnterError::TooLarge { len: 1 },
+            EnterError::TopicFull, EnterError::TooManySubscriptions, EnterError::Closed,
+            EnterError::from(EncodeError::new(upper()));
+        MalformedRecord: MalformedRecord;
     }
 }
 
@@ -158,6 +171,8 @@ fn no_error_loses_the_cause_that_it_was_made_of() {
     let expected = [
         "DecodeError",
         "EncodeError",
+        "EnterError",
+        "PublishError",
         "SendError",
         "SessionError",
         "StoreError",
