@@ -157,7 +157,7 @@ impl Hub {
     /// Publishes a value to all subscribers of the topic: clients and handlers.
     ///
     /// The value is encoded once. All subscribers get the values of one topic in the same order.
-    /// The [`Receipt`] counts the subscribers that accepted it, and may be ignored. If a value
+    /// The [`Receipt`](crate::topic::Receipt) counts the subscribers that accepted it, and may be ignored. If a value
     /// cannot be encoded, it reaches no subscriber and the error is logged at `error`.
     ///
     /// In a hook or in a task, the values are written when it returns or awaits, so that each

@@ -23,7 +23,7 @@ impl Hub {
     /// }
     /// ```
     pub fn disconnect(&self, id: ConnectionId, close: impl Into<Close>) -> bool {
-        self.close_all(&close.into(), |other, _| other == id) > 0
+        self.close_each([id], &close.into()) > 0
     }
 
     /// Closes the connections of all current sessions of a user, after the messages that are queued
@@ -39,7 +39,7 @@ impl Hub {
     /// assert_eq!(hub.disconnect_user("ada", Close::GOING_AWAY), 0);
     /// ```
     pub fn disconnect_user(&self, user: &str, close: impl Into<Close>) -> usize {
-        self.close_all(&close.into(), |_, connection| connection.is_of_user(user))
+        self.close_all(&close.into(), |connection| connection.is_of_user(user))
     }
 
     /// Closes the connections whose client or handler is subscribed to a topic, after the messages
@@ -54,30 +54,36 @@ impl Hub {
     /// ```
     pub fn disconnect_topic(&self, topic: impl AsTopic, close: impl Into<Close>) -> usize {
         let ids: HashSet<_> = self.inner.topics.subscribers(&topic.as_topic_ref().key);
-        self.close_all(&close.into(), |id, _| ids.contains(&id))
+        self.close_each(ids, &close.into())
     }
 
-    fn close_all(
-        &self,
-        close: &Close,
-        is_wanted: impl Fn(ConnectionId, &ConnectionShared) -> bool,
-    ) -> usize {
+    /// Closes the connections with these ids. Returns how many were open.
+    fn close_each(&self, ids: impl IntoIterator<Item = ConnectionId>, close: &Close) -> usize {
+        let find = |id| {
+            let kinds = [ConnectionKind::Socket, ConnectionKind::PageHandler];
+            kinds
+                .into_iter()
+                .find_map(|kind| self.connections(kind).get(&id)?.upgrade())
+        };
+        let found: Vec<Arc<ConnectionShared>> = ids.into_iter().filter_map(find).collect();
+        let close_one =
+            |connection: &&Arc<ConnectionShared>| connection.close(close, CloseCause::ServerClosed);
+        found.iter().filter(close_one).count()
+    }
+
+    fn close_all(&self, close: &Close, is_wanted: impl Fn(&ConnectionShared) -> bool) -> usize {
         let mut closed = 0;
         for kind in [ConnectionKind::Socket, ConnectionKind::PageHandler] {
             let connections = self.connections(kind);
-            let all: Vec<(ConnectionId, Weak<ConnectionShared>)> = connections
-                .iter()
-                .map(|(id, connection)| (*id, connection.clone()))
-                .collect();
+            let all: Vec<Weak<ConnectionShared>> = connections.values().cloned().collect();
             // Closing wakes tasks, so the list is unlocked first.
             drop(connections);
-            let all = all.into_iter();
-            let all = all.filter_map(|(id, weak)| Some((id, Weak::upgrade(&weak)?)));
-            let wanted = all.filter(|(id, connection)| is_wanted(*id, connection));
-            let close_one = |(_, connection): (_, Arc<ConnectionShared>)| {
+            let all = all.iter().filter_map(Weak::upgrade);
+            let wanted = all.filter(|connection| is_wanted(connection));
+            let close_one = |connection: &Arc<ConnectionShared>| {
                 connection.close(close, CloseCause::ServerClosed)
             };
-            closed += wanted.map(close_one).filter(|first| *first).count();
+            closed += wanted.filter(close_one).count();
         }
         closed
     }

@@ -30,6 +30,9 @@ pub(crate) struct KeptMessage {
     pub(crate) message: Message,
 }
 
+/// Messages that left a history. Drop them without any lock: this may run code of the application.
+pub(crate) type Removed = Vec<Message>;
+
 /// Messages after a place are no longer kept, or may be missing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Gap;
@@ -37,7 +40,7 @@ pub(crate) struct Gap;
 /// The histories of the topics of a lane.
 ///
 /// They are bounded in bytes: past the limit, the topic that was published to least recently loses
-/// its history.
+/// its history, and the last topic its oldest messages; the newest message is always kept.
 #[derive(Debug)]
 pub(crate) struct Histories {
     topics: HashMap<TopicName, History>,
@@ -72,19 +75,32 @@ impl History {
     }
 
     /// Removes messages past the limits.
-    fn trim(&mut self, now: Instant) {
-        let most = usize::try_from(self.limits.messages.get()).unwrap_or(usize::MAX);
-        while let Some((offset, message, added)) = self.messages.front() {
-            if self.messages.len() <= most && now - *added < self.limits.keep {
+    fn trim(&mut self, now: Instant, removed: &mut Removed) {
+        let max = usize::try_from(self.limits.messages.get()).unwrap_or(usize::MAX);
+        while let Some((_, _, added)) = self.messages.front() {
+            if self.messages.len() <= max && now - *added < self.limits.keep {
                 break;
             }
-            self.lost = *offset;
-            self.bytes -= message.len() + OVERHEAD;
-            self.messages.pop_front();
+            self.remove_oldest(removed);
         }
         if self.messages.is_empty() {
             self.messages = VecDeque::new();
         }
+    }
+
+    fn remove_oldest(&mut self, removed: &mut Removed) {
+        if let Some((offset, message, _)) = self.messages.pop_front() {
+            self.lost = offset;
+            self.bytes -= message.len() + OVERHEAD;
+            removed.push(message);
+        }
+    }
+
+    /// The index of the first message that is not too old.
+    fn first_valid(&self, now: Instant) -> usize {
+        let keep = self.limits.keep;
+        self.messages
+            .partition_point(|(_, _, added)| now - *added >= keep)
     }
 
     fn kept(&self, from: usize) -> Vec<KeptMessage> {
@@ -117,6 +133,7 @@ impl Histories {
         limits: HistoryLimits,
         kept: KeptMessage,
         now: Instant,
+        removed: &mut Removed,
     ) -> usize {
         let KeptMessage { offset, message } = kept;
         let floor = self.floor;
@@ -134,14 +151,29 @@ impl Histories {
         history.newest = offset;
         history.bytes += message.len() + OVERHEAD;
         history.messages.push_back((offset, message, now));
-        history.trim(now);
+        history.trim(now, removed);
         self.bytes += history.bytes;
         self.by_age.insert(offset, name);
-        self.evict(offset)
+        let evicted = self.evict(offset, removed);
+        self.shorten(topic, removed);
+        evicted
+    }
+
+    /// Removes the oldest messages of the topic that was published to last, if it exceeds the limit
+    /// alone.
+    fn shorten(&mut self, topic: &TopicName, removed: &mut Removed) {
+        let Some(history) = self.topics.get_mut(topic) else {
+            return;
+        };
+        while self.bytes > self.max_bytes && history.messages.len() > 1 {
+            self.bytes -= history.bytes;
+            history.remove_oldest(removed);
+            self.bytes += history.bytes;
+        }
     }
 
     /// Removes whole histories until the limit in bytes is kept; the newest stays.
-    fn evict(&mut self, newest: Offset) -> usize {
+    fn evict(&mut self, newest: Offset, removed: &mut Removed) -> usize {
         let mut evicted = 0;
         while self.bytes > self.max_bytes {
             let Some(oldest) = self.by_age.first_entry() else {
@@ -151,59 +183,46 @@ impl Histories {
                 break;
             }
             let name = oldest.remove();
-            self.forget(&name);
+            self.forget(&name, removed);
             evicted += 1;
         }
         evicted
     }
 
-    fn forget(&mut self, name: &TopicName) {
+    fn forget(&mut self, name: &TopicName, removed: &mut Removed) {
         if let Some(history) = self.topics.remove(name) {
             self.bytes -= history.bytes + OVERHEAD;
             self.floor = self.floor.max(history.newest);
+            removed.extend(history.messages.into_iter().map(|(_, message, _)| message));
         }
     }
 
-    /// The last messages of a topic, at most `last` of them, the oldest first.
-    pub(crate) fn last(
-        &mut self,
-        topic: &TopicName,
-        last: usize,
-        now: Instant,
-    ) -> Vec<KeptMessage> {
-        self.trimmed(topic, now).map_or_else(Vec::new, |history| {
-            history.kept(history.messages.len().saturating_sub(last))
+    /// The last messages of a topic that are not too old, at most `last`, the oldest first.
+    pub(crate) fn last(&self, topic: &TopicName, last: usize, now: Instant) -> Vec<KeptMessage> {
+        self.topics.get(topic).map_or_else(Vec::new, |history| {
+            let first = history.messages.len().saturating_sub(last);
+            history.kept(first.max(history.first_valid(now)))
         })
     }
 
     /// The messages of a topic behind a place, the oldest first.
     pub(crate) fn after(
-        &mut self,
+        &self,
         topic: &TopicName,
         place: Offset,
         now: Instant,
     ) -> Result<Vec<KeptMessage>, Gap> {
-        let floor = self.floor;
-        let Some(history) = self.trimmed(topic, now) else {
-            return if place < floor {
-                Err(Gap)
-            } else {
-                Ok(Vec::new())
-            };
+        let Some(history) = self.topics.get(topic) else {
+            let is_complete = place >= self.floor;
+            return is_complete.then(Vec::new).ok_or(Gap);
         };
-        if place < history.lost {
+        let messages = &history.messages;
+        let expired = messages.range(..history.first_valid(now));
+        let lost = expired.last().map_or(history.lost, |(offset, ..)| *offset);
+        if place < lost {
             return Err(Gap);
         }
-        let messages = &history.messages;
         Ok(history.kept(messages.partition_point(|(offset, ..)| *offset <= place)))
-    }
-
-    fn trimmed(&mut self, topic: &TopicName, now: Instant) -> Option<&History> {
-        let history = self.topics.get_mut(topic)?;
-        self.bytes -= history.bytes;
-        history.trim(now);
-        self.bytes += history.bytes;
-        Some(history)
     }
 
     #[cfg(test)]
@@ -212,11 +231,11 @@ impl Histories {
     }
 
     /// Removes messages that are too old, and topics of which none is left.
-    pub(crate) fn sweep(&mut self, now: Instant) {
+    pub(crate) fn sweep(&mut self, now: Instant, removed: &mut Removed) {
         let mut empty = Vec::new();
         for (name, history) in &mut self.topics {
             self.bytes -= history.bytes;
-            history.trim(now);
+            history.trim(now, removed);
             self.bytes += history.bytes;
             if history.messages.is_empty() {
                 empty.push((history.newest, name.clone()));
@@ -224,7 +243,7 @@ impl Histories {
         }
         for (newest, name) in empty {
             self.by_age.remove(&newest);
-            self.forget(&name);
+            self.forget(&name, removed);
         }
         self.topics.shrink_to(2 * self.topics.len());
     }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::history::{Gap, Histories, HistoryLimits, KeptMessage};
+use super::history::{Gap, Histories, HistoryLimits, KeptMessage, Removed};
 use super::name::{Lane, Lanes, TopicName};
 use super::position::{EntryId, Generation, Offset, Position};
 use crate::message::Message;
@@ -16,7 +16,7 @@ use crate::message::Message;
 /// Bytes of the largest message that can be published to a topic of the log.
 pub(crate) const MAX_MESSAGE: usize = 1024 * 1024;
 
-/// Publishes of a lane after which its expired histories are removed.
+/// Kept messages of a lane after which its expired histories are removed.
 const SWEEP: u64 = 1024;
 
 /// The message exceeds [`MAX_MESSAGE`].
@@ -37,6 +37,8 @@ pub(crate) struct LocalLog {
 struct LocalLane {
     /// The number of messages ever published.
     published: u64,
+    /// The number of those that were kept.
+    kept: u64,
     histories: Histories,
 }
 
@@ -48,16 +50,23 @@ impl LocalLane {
     /// Adds a message to the history of its topic. Returns the number of histories that were
     /// evicted.
     #[inline(never)]
-    fn keep(&mut self, topic: &TopicName, limits: HistoryLimits, message: &Message) -> usize {
+    fn keep(
+        &mut self,
+        topic: &TopicName,
+        limits: HistoryLimits,
+        message: &Message,
+        removed: &mut Removed,
+    ) -> usize {
         let now = Instant::now();
-        if self.published.is_multiple_of(SWEEP) {
-            self.histories.sweep(now);
+        self.kept += 1;
+        if self.kept.is_multiple_of(SWEEP) {
+            self.histories.sweep(now, removed);
         }
         let kept = KeptMessage {
             offset: self.head(),
             message: message.clone(),
         };
-        self.histories.push(topic, limits, kept, now)
+        self.histories.push(topic, limits, kept, now, removed)
     }
 }
 
@@ -78,6 +87,7 @@ impl LocalLog {
         let lane = |_| {
             Mutex::new(LocalLane {
                 published: 0,
+                kept: 0,
                 histories: Histories::new(max_bytes),
             })
         };
@@ -125,10 +135,12 @@ impl LocalLog {
             return Err(TooLarge { len });
         }
         let lane = self.lane(topic);
+        // Dropped after the lock.
+        let mut removed = Removed::new();
         let mut state = self.lock(lane);
         state.published += 1;
         let at = self.position(lane, state.head());
-        let evicted = history.map_or(0, |limits| state.keep(topic, limits, message));
+        let evicted = history.map_or(0, |limits| state.keep(topic, limits, message, &mut removed));
         let delivered = deliver(at);
         Ok(Logged {
             at,
@@ -145,7 +157,7 @@ impl LocalLog {
         last: usize,
         subscribe: impl FnOnce(Vec<KeptMessage>) -> R,
     ) -> R {
-        let mut state = self.lock(self.lane(topic));
+        let state = self.lock(self.lane(topic));
         // No clock is read for a subscriber that wants no replay.
         let kept = match last {
             0 => Vec::new(),
@@ -167,7 +179,7 @@ impl LocalLog {
         subscribe: impl FnOnce(Vec<KeptMessage>) -> R,
     ) -> Result<R, Gap> {
         let lane = self.lane(topic);
-        let mut state = self.lock(lane);
+        let state = self.lock(lane);
         if from.generation != self.generation || from.lane != lane || from.offset > state.head() {
             return Err(Gap);
         }

@@ -59,19 +59,24 @@ impl Topics {
                 let message = value.to_message();
                 self.publish_logged(name, declared, message, exclude)
             }
-            (key, _) => PublishOutcome {
-                reached: self
-                    .find(&key)
-                    .map_or(0, |channel| match value.to_message() {
-                        Ok(message) => self.deliver(&key, channel, message, exclude),
-                        Err(error) => {
-                            let (topic, error) = (key.name(), format_args!("{error:#}"));
-                            tracing::error!(topic, %error, "a value could not be encoded");
-                            0
-                        }
-                    }),
-                logged: None,
-            },
+            (key, declared) => {
+                if let Some(declared) = declared {
+                    self.declarations.add(declared);
+                }
+                PublishOutcome {
+                    reached: self
+                        .find(&key)
+                        .map_or(0, |channel| match value.to_message() {
+                            Ok(message) => self.deliver(&key, channel, message, exclude),
+                            Err(error) => {
+                                let (topic, error) = (key.name(), format_args!("{error:#}"));
+                                tracing::error!(topic, %error, "a value could not be encoded");
+                                0
+                            }
+                        }),
+                    logged: None,
+                }
+            }
         }
     }
 

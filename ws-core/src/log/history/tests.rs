@@ -37,7 +37,8 @@ impl Lane {
             message: Message::text(number.to_string()),
         };
         let now = self.start + SECOND * second;
-        self.histories.push(&name(topic), LIMITS, kept, now)
+        self.histories
+            .push(&name(topic), LIMITS, kept, now, &mut Vec::new())
     }
 
     fn last(&mut self, topic: &str, last: usize, second: u32) -> Vec<u64> {
@@ -87,7 +88,8 @@ fn messages_behind_a_place_are_complete_or_a_gap() {
     assert_eq!(lane.after("never published", 0, 0), Ok(vec![]));
     // Expired messages are gaps as well, before and after they are swept.
     assert_eq!(lane.after("b", 2, 10), Err(Gap));
-    lane.histories.sweep(lane.start + SECOND * 10);
+    let now = lane.start + SECOND * 10;
+    lane.histories.sweep(now, &mut Vec::new());
     assert_eq!(lane.after("b", 2, 10), Err(Gap));
     assert_eq!(lane.after("b", 5, 10), Ok(vec![]));
     assert!(lane.histories.topics.is_empty() && lane.histories.by_age.is_empty());
@@ -109,12 +111,29 @@ fn past_the_limit_in_bytes_the_least_recent_topic_loses_its_history() {
     assert_eq!(lane.after("b", 1, 0), Err(Gap));
     assert_eq!(lane.last("a", 9, 0), [1, 4]);
     assert_eq!(lane.last("c", 9, 0), [3]);
-    // One topic may exceed the limit: it is bounded by its own.
+    // The newest message is kept whatever its size.
     let kept = KeptMessage {
         offset: offset(5),
         message: Message::binary(vec![0; 4096]),
     };
-    let start = lane.start;
-    assert_eq!(lane.histories.push(&name("d"), LIMITS, kept, start), 2);
+    let (start, mut removed) = (lane.start, Vec::new());
+    let evicted = lane
+        .histories
+        .push(&name("d"), LIMITS, kept, start, &mut removed);
+    assert_eq!(evicted, 2);
+    let removed: Vec<_> = removed.iter().map(Message::as_text).collect();
+    assert_eq!(removed, [Some("3"), Some("1"), Some("4")]);
     assert_eq!(lane.last("d", 9, 0), [5]);
+}
+
+#[test]
+fn a_single_topic_past_the_limit_in_bytes_loses_its_oldest_messages() {
+    // Two messages of 129 bytes, and the topic.
+    let mut lane = Lane::new(2 * 129 + 128);
+    for number in 1..=3 {
+        lane.push("a", number, 0);
+    }
+    assert_eq!(lane.last("a", 9, 0), [2, 3]);
+    assert_eq!(lane.after("a", 0, 0), Err(Gap));
+    assert_eq!(lane.after("a", 1, 0), Ok(vec![2, 3]));
 }

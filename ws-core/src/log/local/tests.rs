@@ -95,7 +95,7 @@ fn expired_histories_of_a_lane_are_removed_while_it_is_used() {
     let nothing = log.publish(&name("a"), &message, Some(TWO), |_| ());
     assert_eq!(nothing.unwrap().evicted, 0);
     let state = log.lock(lane);
-    assert_eq!(state.published, SWEEP + 1);
+    assert_eq!(state.kept, SWEEP + 1);
     // All but the last before the sweep, and the one after it.
     assert!(
         state.histories.topic_count() <= 2,

@@ -203,3 +203,82 @@ fn declarations_that_name_one_topic_are_refused_when_they_are_used() {
     assert_eq!(panic.downcast_ref::<String>().unwrap(), expected);
     assert_eq!(publish(&topics, &Room(7), "2").reached(), 0);
 }
+
+/// `blob`, with a history of one message.
+struct Blob;
+
+impl DeclaredTopic for Blob {
+    type Value = Message;
+
+    const DECLARATION: &'static Declaration = &Declaration::new("blob", &[Part::Text("blob")])
+        .history(NonZeroU32::MIN, Duration::from_secs(600));
+
+    fn write_name(&self, name: &mut NameWriter) {
+        name.text("blob");
+    }
+}
+
+impl Logged for Blob {}
+impl HasHistory for Blob {}
+
+/// The owner of a payload that publishes when it is dropped.
+struct PublishOnDrop(Arc<Topics>);
+
+impl AsRef<[u8]> for PublishOnDrop {
+    fn as_ref(&self) -> &[u8] {
+        b"payload"
+    }
+}
+
+impl Drop for PublishOnDrop {
+    fn drop(&mut self) {
+        let farewell = Message::from("farewell");
+        self.0
+            .publish(TopicRef::of(&Blob), &farewell, Exclude::default());
+    }
+}
+
+#[test]
+fn a_payload_of_the_history_is_dropped_without_a_lock() {
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || {
+        let topics = Arc::new(topics());
+        let owner = PublishOnDrop(topics.clone());
+        let payload = Message::Binary(bytes::Bytes::from_owner(owner));
+        topics.publish(TopicRef::of(&Blob), &payload, Exclude::default());
+        drop(payload);
+        let next = Message::from("next");
+        topics.publish(TopicRef::of(&Blob), &next, Exclude::default());
+        let mut recorder = Recorder::new();
+        let listener = recorder.listener.take().unwrap();
+        let replay = Start::Replay(9);
+        topics
+            .subscribe(&TopicRef::of(&Blob), listener, &replay)
+            .unwrap();
+        done.send(recorder.texts()).unwrap();
+    });
+    let texts = is_done.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(texts, ["farewell"]);
+}
+
+/// `room/live`, not logged.
+struct Live;
+
+impl DeclaredTopic for Live {
+    type Value = String;
+
+    const DECLARATION: &'static Declaration =
+        &Declaration::new("room/live", &[Part::Text("room"), Part::Text("live")]).live();
+
+    fn write_name(&self, name: &mut NameWriter) {
+        name.text("room/live");
+    }
+}
+
+#[test]
+#[should_panic(expected = "the topics `room/{id: u64}` and `room/live` both name \"room/live\"")]
+fn a_live_topic_is_compared_with_others_when_it_is_published_to() {
+    let topics = topics();
+    publish(&topics, &Room(7), "1");
+    topics.publish(TopicRef::of(&Live), &String::new(), Exclude::default());
+}
