@@ -256,7 +256,7 @@ pub fn dispatch(input: TokenStream) -> TokenStream {
 /// use ws_server::prelude::*;
 ///
 /// # #[derive(Serialize)] pub struct Event { text: String }
-/// # #[derive(Serialize)] pub struct Member { name: String }
+/// # #[derive(Serialize, Deserialize)] pub struct Member { name: String }
 /// # #[derive(Serialize)] pub struct Tick { cents: u32 }
 /// # #[derive(Serialize)] pub struct Typist { name: String }
 /// topics! {

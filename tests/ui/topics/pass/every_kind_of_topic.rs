@@ -20,7 +20,7 @@ pub struct Event {
     pub text: String,
 }
 
-#[derive(Serialize, Debug)]
+#[derive(Serialize, Deserialize, Debug)]
 pub struct Member<T> {
     name: T,
 }
