@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use ws_core::testkit::{TestClient, TestKit};
-use ws_core::topic::{Declaration, DeclaredTopic, HasPresence, Logged, NameWriter, Part};
 use ws_server::limits::ServerLimits;
 use ws_server::prelude::*;
 
@@ -25,24 +24,9 @@ struct Member {
     is_typing: bool,
 }
 
-/// A room of the chat.
-struct Room(u64);
-
-impl DeclaredTopic for Room {
-    type Value = String;
-    const DECLARATION: &'static Declaration =
-        &Declaration::new("room/{id: u64}", &[Part::Text("room"), Part::Parameter]);
-
-    fn write_name(&self, name: &mut NameWriter) {
-        name.text("room/");
-        name.param(&self.0);
-    }
-}
-
-impl Logged for Room {}
-
-impl HasPresence for Room {
-    type Member = Member;
+topics! {
+    /// A room of the chat.
+    Room: "room/{id: u64}" => String { presence: Member };
 }
 
 /// Does nothing.
@@ -78,10 +62,10 @@ fn time(count: usize, run: impl FnOnce()) -> Duration {
     start.elapsed() / u32::try_from(count).expect("a small number")
 }
 
-fn enter(clients: &[TestClient], room: &Room) {
+fn enter(clients: &[TestClient], room: Room) {
     for (number, client) in clients.iter().enumerate() {
         let (key, member) = member(number);
-        client.socket::<Guest>().enter(room, &key, member);
+        client.socket::<Guest>().enter(&room, &key, member);
     }
 }
 
@@ -89,17 +73,17 @@ async fn measure_members() {
     let kit = TestKit::with_limits(ServerLimits::DEFAULT.per_address(None));
     let clients = connect(&kit, MEMBERS).await;
     // The first connection of a topic allocates what all of them share.
-    enter(&clients[..1], &Room(1));
+    enter(&clients[..1], Room(1));
     let mut spent = Duration::ZERO;
     let memory = allocation_counter::measure(|| {
-        spent = time(MEMBERS, || enter(&clients, &Room(7)));
+        spent = time(MEMBERS, || enter(&clients, Room(7)));
     });
     assert_eq!(kit.hub().member_count(&Room(7)), MEMBERS);
     println!("enter                      {spent:>12.0?}");
     let per_member = memory.bytes_current / i64::try_from(MEMBERS).expect("a small number");
     println!("memory of a member         {per_member:>10} B");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let spent = time(MEMBERS, || enter(&clients, &Room(7)));
+    let spent = time(MEMBERS, || enter(&clients, Room(7)));
     println!("enter again, no change     {spent:>12.0?}");
     let spent = time(MEMBERS, || {
         for (number, client) in clients.iter().enumerate() {
@@ -139,7 +123,7 @@ async fn measure_watchers() {
     let kit = TestKit::with_limits(ServerLimits::DEFAULT.per_address(None));
     let guests = connect(&kit, LISTED - 1).await;
     let watchers = connect(&kit, WATCHERS).await;
-    enter(&guests, &Room(7));
+    enter(&guests, Room(7));
     let spent = time(WATCHERS, || {
         for watcher in &watchers {
             watcher.socket::<Guest>().watch(&Room(7));

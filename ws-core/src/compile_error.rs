@@ -1,4 +1,4 @@
-//! Builds an error message at compile time.
+//! Builds an error message at compile time, and compares texts.
 
 /// The size of the longest message in bytes.
 const MAX_LEN: usize = 1024;
@@ -38,4 +38,20 @@ impl CompileError {
         }
         self
     }
+}
+
+/// Whether two texts are equal. Compares from the end, since names in a table often share a prefix.
+pub(crate) const fn equal(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = one.len();
+    while at > 0 {
+        at -= 1;
+        if one[at] != other[at] {
+            return false;
+        }
+    }
+    true
 }

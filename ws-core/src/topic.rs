@@ -134,16 +134,6 @@ pub(crate) enum Subscriber {
     Events(EventSubscriber),
 }
 
-impl Subscriber {
-    fn connections(&self) -> Vec<ConnectionId> {
-        match self {
-            Self::Client { recipient, .. } => vec![recipient.id()],
-            Self::Listener { id, .. } => vec![*id],
-            Self::Events(subscriber) => subscriber.recipient().connections(),
-        }
-    }
-}
-
 /// The part of a connection, or the page, that subscribes: each can subscribe to a topic by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SubscriberKind {
@@ -154,6 +144,14 @@ pub(crate) enum SubscriberKind {
 }
 
 impl Subscriber {
+    fn connections(&self) -> Vec<ConnectionId> {
+        match self {
+            Self::Client { recipient, .. } => vec![recipient.id()],
+            Self::Listener { id, .. } => vec![*id],
+            Self::Events(subscriber) => subscriber.recipient().connections(),
+        }
+    }
+
     pub(crate) fn kind(&self) -> SubscriberKind {
         match self {
             Self::Client { .. } => SubscriberKind::Client,

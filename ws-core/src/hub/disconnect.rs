@@ -65,10 +65,7 @@ impl Hub {
                 .into_iter()
                 .find_map(|kind| self.connections(kind).get(&id)?.upgrade())
         };
-        let found: Vec<Arc<ConnectionShared>> = ids.into_iter().filter_map(find).collect();
-        let close_one =
-            |connection: &&Arc<ConnectionShared>| connection.close(close, CloseCause::ServerClosed);
-        found.iter().filter(close_one).count()
+        close_connections(ids.into_iter().filter_map(find), close)
     }
 
     fn close_all(&self, close: &Close, is_wanted: impl Fn(&ConnectionShared) -> bool) -> usize {
@@ -79,12 +76,18 @@ impl Hub {
             // Closing wakes tasks, so the list is unlocked first.
             drop(connections);
             let all = all.iter().filter_map(Weak::upgrade);
-            let wanted = all.filter(|connection| is_wanted(connection));
-            let close_one = |connection: &Arc<ConnectionShared>| {
-                connection.close(close, CloseCause::ServerClosed)
-            };
-            closed += wanted.filter(close_one).count();
+            closed += close_connections(all.filter(|connection| is_wanted(connection)), close);
         }
         closed
     }
+}
+
+/// Returns how many of these connections were open.
+fn close_connections(
+    connections: impl Iterator<Item = Arc<ConnectionShared>>,
+    close: &Close,
+) -> usize {
+    connections
+        .filter(|connection| connection.close(close, CloseCause::ServerClosed))
+        .count()
 }

@@ -11,7 +11,6 @@ mod search;
 mod text;
 
 use kinds::Kinds;
-pub(super) use literals::equal;
 use literals::hash;
 use mount::{MountPoint, nth};
 use search::{Overlap, overlaps};
@@ -20,6 +19,7 @@ pub(super) use text::missing_field;
 pub use super::nesting::{Mounted, Nested};
 use super::{MAX_SEGMENTS, RouteData, Segment};
 pub use crate::compile_error::CompileError;
+use crate::compile_error::equal;
 
 /// A table that `dispatch!` has generated.
 pub trait Dispatch {

@@ -7,6 +7,7 @@ use super::conflict::{self, CompileError};
 use super::router::{Mount, Route, Router, RouterError};
 use super::spec::Rank;
 use super::{Decide, MAX_SEGMENTS, Matcher, RouteData, RouteSpec, Segment};
+use crate::compile_error::equal;
 use crate::driver::{Connect, connect};
 use crate::extract::{AnyState, Endpoint, FromRef, HasPage};
 use crate::handler::Handler;
@@ -100,7 +101,7 @@ impl Entry {
             while let Some(fields) = self.fields[group]
                 && at < fields.len()
             {
-                if conflict::equal(fields[at], param) {
+                if equal(fields[at], param) {
                     return true;
                 }
                 at += 1;

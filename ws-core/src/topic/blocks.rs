@@ -2,7 +2,7 @@
 
 use super::declaration::{Declaration, Part};
 use super::declared::TopicBlock;
-use crate::compile_error::CompileError;
+use crate::compile_error::{CompileError, equal};
 
 /// Several `topics!` blocks with a name: a tuple of 2 to 8.
 ///
@@ -114,22 +114,8 @@ const fn have_common_name(one: &[Part], other: &[Part]) -> bool {
     let mut at = 0;
     while at < one.len() {
         if let (Part::Text(one), Part::Text(other)) = (one[at], other[at])
-            && !is_equal(one.as_bytes(), other.as_bytes())
+            && !equal(one, other)
         {
-            return false;
-        }
-        at += 1;
-    }
-    true
-}
-
-const fn is_equal(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < one.len() {
-        if one[at] != other[at] {
             return false;
         }
         at += 1;
@@ -210,9 +196,16 @@ mod tests {
 
     #[test]
     fn every_pair_of_blocks_is_compared() {
-        assert!(<(Halls, Lobbies)>::COMMON_NAME.is_none());
-        assert!(<(Rooms, Lobbies)>::COMMON_NAME.is_some());
-        assert!(<(Halls, Rooms, Lobbies)>::COMMON_NAME.is_some());
-        assert!(<(Rooms, Halls, Lobbies)>::COMMON_NAME.is_some());
+        let names_the_lobby = |error: Option<CompileError>| {
+            error.map(|error| error.as_str().contains("both name \"room/lobby\""))
+        };
+        assert_eq!(names_the_lobby(<(Halls, Lobbies)>::COMMON_NAME), None);
+        for conflict in [
+            <(Rooms, Lobbies)>::COMMON_NAME,
+            <(Halls, Rooms, Lobbies)>::COMMON_NAME,
+            <(Rooms, Halls, Lobbies)>::COMMON_NAME,
+        ] {
+            assert_eq!(names_the_lobby(conflict), Some(true));
+        }
     }
 }

@@ -54,43 +54,42 @@ impl Topics {
         exclude: Exclude,
     ) -> PublishOutcome {
         let TopicRef { key, declared, .. } = topic;
+        if let Some(declared) = declared {
+            self.declarations.add(declared);
+        }
         match (key, declared) {
             (TopicKey::Declared(name), Some(declared)) if declared.declaration.is_logged() => {
-                let message = value.to_message();
-                self.publish_logged(name, declared, message, exclude)
+                self.publish_logged(name, declared, value.to_message(), exclude)
             }
-            (key, declared) => {
-                if let Some(declared) = declared {
-                    self.declarations.add(declared);
-                }
-                PublishOutcome {
-                    reached: self
-                        .find(&key)
-                        .map_or(0, |channel| match value.to_message() {
-                            Ok(message) => self.deliver(&key, channel, message, exclude),
-                            Err(error) => {
-                                let (topic, error) = (key.name(), format_args!("{error:#}"));
-                                tracing::error!(topic, %error, "a value could not be encoded");
-                                0
-                            }
-                        }),
-                    logged: None,
-                }
-            }
+            (key, _) => PublishOutcome {
+                reached: self.publish_unlogged(&key, value, exclude),
+                logged: None,
+            },
         }
     }
 
-    fn deliver(
+    fn publish_unlogged<T: TopicValue>(
         &self,
-        topic: &TopicKey,
-        channel: Arc<super::Channel>,
-        message: Message,
+        key: &TopicKey,
+        value: &T,
         exclude: Exclude,
     ) -> usize {
-        let published = PublishedMessage { message, at: None };
-        let (reached, after_unlock) = self.deliver_to_all(topic, channel, published, exclude);
-        after_unlock.finish(topic.name());
-        reached
+        let Some(channel) = self.find(key) else {
+            return 0;
+        };
+        match value.to_message() {
+            Ok(message) => {
+                let published = PublishedMessage { message, at: None };
+                let (reached, after_unlock) = self.deliver_to_all(key, channel, published, exclude);
+                after_unlock.finish(key.name());
+                reached
+            }
+            Err(error) => {
+                let (topic, error) = (key.name(), format_args!("{error:#}"));
+                tracing::error!(topic, %error, "a value could not be encoded");
+                0
+            }
+        }
     }
 
     /// Publishes through the log. Compiled once, not for each type of values.
@@ -102,7 +101,6 @@ impl Topics {
         message: Result<Message, EncodeError>,
         exclude: Exclude,
     ) -> PublishOutcome {
-        self.declarations.add(declared);
         let key = TopicKey::Declared(name.clone());
         let published = message.map_err(PublishError::Encode).and_then(|message| {
             let history = declared.declaration.kept();

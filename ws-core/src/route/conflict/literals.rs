@@ -1,4 +1,4 @@
-//! Compares texts of patterns at compile time: by hash, then by content.
+//! Hashes texts of patterns at compile time.
 
 /// FNV-1a, 32 bits.
 pub(super) const fn hash(text: &str) -> u32 {
@@ -19,20 +19,4 @@ pub(super) const fn combine(hash: u32, next: u32) -> u32 {
 
 const fn step(hash: u32, next: u32) -> u32 {
     (hash ^ next).wrapping_mul(0x0100_0193)
-}
-
-/// Whether two texts are equal. Compares from the end, since names in a table often share a prefix.
-pub(in crate::route) const fn equal(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    if one.len() != other.len() {
-        return false;
-    }
-    let mut at = one.len();
-    while at > 0 {
-        at -= 1;
-        if one[at] != other[at] {
-            return false;
-        }
-    }
-    true
 }

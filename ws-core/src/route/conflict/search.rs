@@ -8,10 +8,11 @@
 //! rejects are left out first.
 
 use super::kinds::{Kinds, Relation};
-use super::literals::{combine, equal};
+use super::literals::combine;
 use super::mount::MountPoint;
 use super::parsers::may_parse;
 use super::{RouteOutline, TableOutline};
+use crate::compile_error::equal;
 use crate::route::Segment;
 
 /// Two routes that match the same path, by their [numbers](super::place::nth): the first such pair,
