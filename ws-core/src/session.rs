@@ -18,13 +18,15 @@ mod options;
 mod pages;
 mod record;
 mod registry;
+mod server;
 mod sessions;
 mod shared;
 mod store;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-pub use error::{SessionError, StoreError};
+pub use error::{SessionError, SessionSubscribeError, StoreError};
 pub use id::{SessionId, SessionKey, SessionToken};
 pub use live::Session;
 pub use memory::MemoryStore;
@@ -34,5 +36,6 @@ pub use record::{SessionGeneration, SessionRecord};
 pub use sessions::{NoSession, Sessions};
 pub use store::{ForeignSession, SessionSource, SessionStore};
 
-pub(crate) use live::{Attachment, SessionSocket};
+pub(crate) use live::Attachment;
 pub(crate) use pages::SessionPages;
+pub(crate) use server::SessionSocket;

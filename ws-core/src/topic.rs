@@ -40,7 +40,7 @@ pub use declaration::{Declaration, Part};
 pub use declared::{
     DeclaredTopic, HasHistory, HasPresence, Logged, MemberValue, NameWriter, TopicBlock,
 };
-pub(crate) use events::{EventSubscriber, PushRecipient, SharedEvent};
+pub(crate) use events::{EventPlan, EventSubscriber, PushRecipient, SharedEvent};
 pub(crate) use key::TopicKey;
 pub use key::TopicRef;
 pub(crate) use logged::NewSubscription;

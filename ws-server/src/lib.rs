@@ -255,7 +255,8 @@ pub mod session {
     pub use ws_core::session::{
         ForeignSession, MemoryStore, Newcomer, NoSession, SECURE_PREFIX, Session, SessionError,
         SessionGeneration, SessionId, SessionKey, SessionOptions, SessionOptionsError,
-        SessionRecord, SessionSource, SessionStore, SessionToken, Sessions, StoreError,
+        SessionRecord, SessionSource, SessionStore, SessionSubscribeError, SessionToken, Sessions,
+        StoreError,
     };
 
     pub mod cookies {

@@ -16,6 +16,7 @@ mod kit;
 mod memory;
 mod random;
 mod scopes;
+mod session_topics;
 mod stalled;
 mod topics;
 

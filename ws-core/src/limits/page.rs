@@ -50,6 +50,10 @@ limits_struct! {
         pub waiting: usize,
         /// Topics that one page is subscribed to at the same time. Default: 64.
         pub subscriptions: usize,
+        /// Topics that all pages of one session are subscribed to by
+        /// [`Session::subscribe`](crate::session::Session::subscribe) at the same time.
+        /// Default: 64.
+        pub session_subscriptions: usize,
     }
 }
 
@@ -64,6 +68,7 @@ impl PageLimits {
         per_address: KIB,
         waiting: 16 * KIB,
         subscriptions: 64,
+        session_subscriptions: 64,
     };
 
     /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".

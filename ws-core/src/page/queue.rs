@@ -246,6 +246,15 @@ impl PageQueue {
         self.reset_due = Some(Gap::Overflow);
     }
 
+    /// Drops everything, and one more offset represents messages that were never added: the
+    /// page gets a reset, on every socket until it has received it.
+    pub(super) fn lose(&mut self) {
+        self.clear();
+        self.base += 1;
+        (self.sent, self.ever_sent) = (self.base, self.base);
+        self.reset_due = Some(Gap::History);
+    }
+
     /// Drops everything: the page has ended.
     pub(super) fn clear(&mut self) {
         self.base = self.last();

@@ -11,9 +11,9 @@ use super::stream::{AttachError, AttachRequest, FollowUp, PageSocket, Stream, lo
 use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
-use crate::session::{Session, SessionGeneration, SessionPages};
+use crate::session::{Session, SessionGeneration, SessionId, SessionPages, SessionSubscribeError};
 use crate::throttle::LogThrottle;
-use crate::topic::Topics;
+use crate::topic::{EventPlan, TopicKey, Topics};
 use crate::wire::Push;
 
 mod index;
@@ -21,11 +21,14 @@ mod open;
 mod reap;
 mod relief;
 mod reports;
+mod session_topics;
+mod topics;
 
 use index::PageIndex;
 pub(crate) use index::TooMany;
 pub(crate) use open::OpenError;
 use relief::Relief;
+use session_topics::SessionTopics;
 
 /// The pages of one server.
 pub(crate) struct Pages {
@@ -45,6 +48,7 @@ pub(crate) struct Pages {
     fed: Arc<Budget>,
     relief: Relief,
     topics: Arc<Topics>,
+    session_topics: SessionTopics,
     weak_self: Weak<Self>,
 }
 
@@ -67,6 +71,7 @@ impl Pages {
             fed: Budget::new(limits.all_bytes),
             relief: Relief::default(),
             topics,
+            session_topics: SessionTopics::default(),
             weak_self: weak_self.clone(),
         })
     }
@@ -240,6 +245,8 @@ impl Pages {
         if index.remove_from_session(stream, before) && !stream.has_ended() {
             index.add_to_session(stream, &stream.session());
         }
+        drop(index);
+        self.join_session_topics(stream);
     }
 
     fn follow_up(&self, stream: &Arc<Stream>, follow_up: FollowUp) {
@@ -261,15 +268,6 @@ impl Pages {
     pub(super) const fn topics(&self) -> &Arc<Topics> {
         &self.topics
     }
-
-    pub(super) const fn max_subscriptions(&self) -> usize {
-        self.limits.subscriptions
-    }
-
-    /// A message that many pages share.
-    pub(super) fn queued_for_many(&self, push: &Push) -> QueuedPush {
-        QueuedPush::for_many(push, &self.queued)
-    }
 }
 
 /// The number of pages that a task writes to before it yields.
@@ -289,10 +287,32 @@ impl SessionPages for Pages {
         self.deliver(self.streams_of_session(session), push)
     }
 
-    fn renewed(&self, generation: SessionGeneration) {
-        for stream in self.streams_of_session(generation) {
+    fn renewed(&self, before: SessionGeneration, now: SessionGeneration, user: Option<&str>) {
+        self.renew_session_topics(now, user);
+        for stream in self.streams_of_session(before) {
             stream.notify_renewed();
         }
+    }
+
+    fn subscribe(
+        &self,
+        session: SessionGeneration,
+        user: Option<&str>,
+        plan: &EventPlan,
+    ) -> Result<(), SessionSubscribeError> {
+        self.subscribe_session(session, user, plan)
+    }
+
+    fn unsubscribe(&self, session: SessionGeneration, topic: &TopicKey) -> bool {
+        self.unsubscribe_session(session, topic)
+    }
+
+    fn has_subscriptions(&self, session: SessionId) -> bool {
+        self.has_session_topics(session)
+    }
+
+    fn ended(&self, session: SessionGeneration) {
+        self.end_session(session);
     }
 }
 

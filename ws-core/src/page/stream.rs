@@ -20,6 +20,7 @@ use crate::wire::{Push, ToPage};
 mod accept;
 mod end;
 mod epoch;
+mod gaps;
 mod init_lock;
 mod locked;
 mod outcomes;
@@ -32,8 +33,8 @@ use init_lock::InitLock;
 pub(crate) use outcomes::{Accepted, AttachError, Progress};
 pub(super) use state::FollowUp;
 use state::{StreamState, WaitingWriter, follow_up_of_close, frame};
-pub(super) use topics::NotAdded;
 use topics::TopicSubscriptions;
+pub(super) use topics::{NotAdded, SubscribedBy};
 
 /// The weight of a queue: the smallest value is dropped first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -384,19 +385,6 @@ impl Stream {
                 .deadline
                 .map_or(WeightRank::InUse, WeightRank::WaitsUntil),
         })
-    }
-
-    /// Drops all messages; the page gets a reset.
-    pub(super) fn overflow(&self) -> FollowUp {
-        let mut state = self.lock();
-        if state.queue.is_empty() {
-            return FollowUp::Nothing;
-        }
-        state.overflow();
-        state.pump();
-        let closed = state.close_if_done();
-        drop(state);
-        follow_up_of_close(closed)
     }
 
     /// Continues after the outbox of the socket has room again.

@@ -1,19 +1,11 @@
 //! Pages that receive the messages of topics as events.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 
 use super::Page;
-use super::queue::QueuedPush;
-use super::registry::Pages;
-use super::stream::{NotAdded, Stream};
+use super::stream::{NotAdded, SubscribedBy};
 use crate::error::Refusal;
-use crate::id::ConnectionId;
-use crate::topic::{
-    AsTopic, EventSubscriber, Plan, PushRecipient, SharedEvent, SinceError, Subscribable,
-    Subscriber,
-};
+use crate::topic::{AsTopic, EventPlan, SinceError, Subscribable};
 
 impl Page {
     /// Pushes everything published to the topic to the page, as events of this name, until
@@ -45,30 +37,18 @@ impl Page {
         event: &str,
         topic: S,
     ) -> Result<(), PageSubscribeError> {
-        let Plan { topic, start } = topic.plan();
+        let plan = EventPlan::new(event, topic);
         let pages = &self.pages;
         let stream = pages
             .find_or_reopen(&self.id.text, &self.session)
             .ok_or(PageSubscribeError::Ended)?;
-        let recipient = Arc::new(PageRecipient {
-            pages: pages.clone(),
-            stream: stream.clone(),
-        });
-        let subscriber = Subscriber::Events(EventSubscriber::new::<S::Value>(recipient, event));
-        let subscribe = || {
-            let added = pages.topics().subscribe(&topic, subscriber, &start)?;
-            Ok((added.subscription, added.after_unlock))
-        };
-        let max = pages.max_subscriptions();
-        let added = stream.topics().add(&topic.key, max, subscribe);
-        match added {
-            Ok(Some(after_unlock)) => {
-                after_unlock.finish(topic.key.name());
+        match pages.subscribe_stream(&stream, &plan, SubscribedBy::Page) {
+            Ok(after_unlock) => {
+                after_unlock.finish(plan.topic.key.name());
                 Ok(())
             }
-            Ok(None) => Ok(()),
             Err(NotAdded::Ended) => Err(PageSubscribeError::Ended),
-            Err(NotAdded::TooMany) => Err(PageSubscribeError::TooMany { max }),
+            Err(NotAdded::TooMany(max)) => Err(PageSubscribeError::TooMany { max }),
             Err(NotAdded::Failed(error)) => Err(PageSubscribeError::Since(error)),
         }
     }
@@ -86,37 +66,13 @@ impl Page {
     pub fn unsubscribe(&self, topic: impl AsTopic) -> bool {
         let key = topic.as_topic_ref().key;
         let stream = self.pages.find(&self.id.text);
-        match stream.and_then(|stream| stream.topics().remove(&key)) {
+        match stream.and_then(|stream| stream.topics().remove(SubscribedBy::Page, &key)) {
             Some(subscription) => {
                 self.pages.topics().unsubscribe(subscription);
                 true
             }
             None => false,
         }
-    }
-}
-
-/// A page as a subscriber.
-struct PageRecipient {
-    pages: Arc<Pages>,
-    stream: Arc<Stream>,
-}
-
-impl PushRecipient for PageRecipient {
-    fn enqueue(&self, event: &mut SharedEvent) -> bool {
-        let SharedEvent { push, shared } = event;
-        let shared = shared.get_or_insert_with(|| Box::new(self.pages.queued_for_many(push)));
-        let queued = shared.downcast_ref::<QueuedPush>();
-        queued.is_some_and(|queued| self.stream.enqueue(queued.clone()))
-    }
-
-    fn flush(&self) {
-        self.stream.pump();
-        self.pages.relieve();
-    }
-
-    fn connections(&self) -> Vec<ConnectionId> {
-        self.stream.socket().into_iter().collect()
     }
 }
 

@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use crate::close::{Close, CloseCode};
 use crate::error::{EncodeError, Refusal, with_causes};
+use crate::topic::SinceError;
 
 /// Any error of a store, boxed.
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -165,6 +166,52 @@ impl From<SessionError> for Close {
             SessionError::Ended => Self::UNAUTHORIZED,
             _ => Self::INTERNAL_ERROR,
         }
+    }
+}
+
+/// Why a session is not subscribed to a topic.
+///
+/// ```
+/// use ws_server::error::Refusal;
+/// use ws_server::session::SessionSubscribeError;
+///
+/// let error = SessionSubscribeError::TooMany { max: 64 };
+/// assert_eq!(error.to_string(), "the session has 64 subscriptions already");
+/// assert_eq!(Refusal::from(error).status(), 429);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionSubscribeError {
+    /// The session has ended, or a logon has renewed its id.
+    #[error("the session has ended, or continues under another id")]
+    Ended,
+    /// The session has as many subscriptions as
+    /// [`PageLimits::session_subscriptions`](crate::limits::PageLimits::session_subscriptions)
+    /// allows.
+    #[error("the session has {max} subscriptions already")]
+    TooMany {
+        /// The limit.
+        max: usize,
+    },
+    /// The pages cannot continue from the position.
+    #[error(transparent)]
+    Since(#[from] SinceError),
+}
+
+impl SessionSubscribeError {
+    /// The status of a refused request: 403, 429, or that of the [`SinceError`].
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Ended => StatusCode::FORBIDDEN,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Since(error) => error.status(),
+        }
+    }
+}
+
+impl From<SessionSubscribeError> for Refusal {
+    fn from(error: SessionSubscribeError) -> Self {
+        Self::new(error.status()).body(error.to_string())
     }
 }
 

@@ -19,7 +19,8 @@ const CHECKS_PER_IDLE_TIME: u32 = 4;
 /// How many sessions the keeper checks in the store at the same time.
 const MAX_CONCURRENT_CHECKS: usize = 64;
 
-/// Extends sessions while they have open sockets, in a task that runs only while there are any.
+/// Extends sessions while they have open sockets, and ends the subscriptions of sessions that the
+/// store has lost. Its task runs only while there are any.
 pub(super) struct Keeper {
     backend: Arc<Backend>,
     registry: Arc<Registry>,
@@ -55,7 +56,7 @@ impl Keeper {
     /// Stops the task, unless a session has got a socket in the meantime. Returns whether it stops.
     fn stop(&self) -> bool {
         let mut runs = self.runs();
-        *runs = !self.registry.with_sockets().is_empty();
+        *runs = !self.registry.in_use().is_empty();
         !*runs
     }
 }
@@ -78,7 +79,7 @@ async fn keep(mut running: KeeperTask, period: Duration) {
         let Some(keeper) = running.0.upgrade() else {
             return;
         };
-        let all = keeper.registry.with_sockets();
+        let all = keeper.registry.in_use();
         if all.is_empty() && keeper.stop() {
             running.0 = Weak::new();
             return;
@@ -97,7 +98,7 @@ async fn keep(mut running: KeeperTask, period: Duration) {
 }
 
 impl Keeper {
-    /// Extends one session, or closes its sockets if the session no longer exists. Returns the
+    /// Extends one session if it has sockets, or ends it here if it no longer exists. Returns the
     /// error if neither was possible.
     async fn check(&self, live: Arc<Live>) -> Option<String> {
         // The store and the source may be code of the application: a panic there ends only this
@@ -124,7 +125,10 @@ impl Keeper {
         {
             return Ok(false);
         }
-        if !live.is_renewed() {
+        if !live.has_sockets() && live.is_expired() {
+            return Ok(false);
+        }
+        if live.has_sockets() && !live.is_renewed() {
             let idle = backend.limits.idle;
             let touched = backend.store.touch(live.key, live.id, idle);
             let touched = backend.with_timeout(touched).await?;

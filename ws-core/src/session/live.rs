@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::backend::Backend;
 use super::current_key::CurrentKey;
 use super::record::{size_of, size_of_all};
+use super::server::{SessionServer, SessionSocket};
 use super::{SessionError, SessionGeneration, SessionId, SessionKey, SessionRecord};
 use crate::error::EncodeError;
 use crate::id::ConnectionId;
@@ -65,7 +66,7 @@ pub(super) struct Live {
     /// Serializes the changes of this process.
     write_lock: tokio::sync::Mutex<()>,
     state: Mutex<LiveState>,
-    server: Weak<dyn SessionServer>,
+    pub(super) server: Weak<dyn SessionServer>,
 }
 
 #[derive(Default)]
@@ -77,21 +78,6 @@ struct LiveState {
     ended: bool,
     /// A logon has replaced the session.
     renewed: bool,
-}
-
-/// The server that a session belongs to.
-pub(super) trait SessionServer: Send + Sync {
-    fn backend(&self) -> &Arc<Backend>;
-    /// Starts to keep sessions alive, now that one has a socket.
-    fn start_keeper(&self);
-    /// Forgets a session whose last handle is dropped.
-    fn forget(&self, id: SessionId, renewals: u32);
-}
-
-/// A socket that is closed when its session ends.
-pub(crate) trait SessionSocket: Send + Sync {
-    /// Closes the socket: its session has ended.
-    fn session_ended(&self);
 }
 
 impl Live {
@@ -180,7 +166,14 @@ impl Live {
                 socket.session_ended();
             }
         }
+        if let Some(server) = self.server.upgrade() {
+            server.ended(self.generation());
+        }
         first
+    }
+
+    pub(super) fn is_expired(&self) -> bool {
+        Instant::now() >= self.expires
     }
 
     /// Waits until no other call of this process changes the session.
@@ -305,7 +298,7 @@ impl Session {
     /// replaced it.
     pub fn is_current(&self) -> bool {
         let state = self.live.state();
-        !state.ended && !state.renewed && Instant::now() < self.live.expires
+        !state.ended && !state.renewed && !self.live.is_expired()
     }
 
     /// The time at which the session ends, even if it is in use.
@@ -320,7 +313,7 @@ impl Session {
 
     /// Whether the session has ended or expired. Its replacement after a logon may still be live.
     pub(crate) fn has_ended(&self) -> bool {
-        self.live.is_ended() || Instant::now() >= self.live.expires
+        self.live.is_ended() || self.live.is_expired()
     }
 
     /// Pushes an event to all pages of the session; see [`Page::push`](crate::page::Page::push). If

@@ -1,12 +1,28 @@
 //! The interface through which sessions reach their pages.
 
-use super::SessionGeneration;
+use super::error::SessionSubscribeError;
+use super::{SessionGeneration, SessionId};
+use crate::topic::{EventPlan, TopicKey};
 use crate::wire::Push;
 
 /// The pages of a server.
 pub(crate) trait SessionPages: Send + Sync {
     /// Pushes to all pages of a session. Returns the number of pages that accepted it.
     fn push(&self, session: SessionGeneration, push: &Push) -> usize;
-    /// Notifies the pages of this session that a logon has replaced it.
-    fn renewed(&self, session: SessionGeneration);
+    /// Notifies the pages of this session that a logon has replaced it with `now`, a session of
+    /// this user.
+    fn renewed(&self, before: SessionGeneration, now: SessionGeneration, user: Option<&str>);
+    /// Subscribes all pages of a session of this user, now and later.
+    fn subscribe(
+        &self,
+        session: SessionGeneration,
+        user: Option<&str>,
+        plan: &EventPlan,
+    ) -> Result<(), SessionSubscribeError>;
+    /// Ends a subscription of a session. Returns whether there was one.
+    fn unsubscribe(&self, session: SessionGeneration, topic: &TopicKey) -> bool;
+    /// Whether a session has a subscription.
+    fn has_subscriptions(&self, session: SessionId) -> bool;
+    /// Ends the subscriptions of a session that has ended, up to this logon.
+    fn ended(&self, session: SessionGeneration);
 }

@@ -5,12 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::current_key::CurrentKey;
-use super::live::{Live, SessionServer};
+use super::live::Live;
+use super::server::SessionServer;
 use super::{Session, SessionGeneration, SessionId, SessionKey, SessionRecord};
 
 /// Every session with a live handle, by id and number of renewals.
 pub(super) struct Registry {
     live: Mutex<BTreeMap<(SessionId, u32), Weak<Live>>>,
+    /// Sessions whose pages are subscribed to topics: held until that ends, even without a handle.
+    held: Mutex<BTreeMap<SessionId, Arc<Live>>>,
     /// The server of the sessions.
     server: Weak<dyn SessionServer>,
     /// The longest time that a session may last.
@@ -30,6 +33,7 @@ impl Registry {
     pub(super) fn new(server: Weak<dyn SessionServer>, lifetime: Duration) -> Self {
         Self {
             live: Mutex::default(),
+            held: Mutex::default(),
             server,
             lifetime,
         }
@@ -71,6 +75,9 @@ impl Registry {
         all.insert(id, Arc::downgrade(&live));
         drop(all);
         live.current_key.advance(id.1, key);
+        if others.iter().any(|other| self.is_held(other)) {
+            self.hold(live.id);
+        }
         let (older, newer): (Vec<_>, Vec<_>) = others.iter().partition(|live| live.renewals < id.1);
         if !newer.is_empty() {
             live.mark_renewed();
@@ -114,11 +121,35 @@ impl Registry {
         matching.filter(|live| self.close(live.id)).count() > 0
     }
 
-    /// The sessions with open sockets, including those from before a logon.
-    pub(super) fn with_sockets(&self) -> Vec<Arc<Live>> {
+    /// The sessions with open sockets, including those from before a logon, and those whose pages
+    /// are subscribed.
+    pub(super) fn in_use(&self) -> Vec<Arc<Live>> {
         let mut all = self.all();
-        all.retain(|live| live.has_sockets());
+        all.retain(|live| live.has_sockets() || self.is_held(live));
         all
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<SessionId, Arc<Live>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_held(&self, live: &Arc<Live>) -> bool {
+        let held = self.held();
+        held.get(&live.id).is_some_and(|it| Arc::ptr_eq(it, live))
+    }
+
+    /// Holds the latest handle of a session, until it is released.
+    pub(super) fn hold(&self, id: SessionId) {
+        let latest = self.handles_of(id).into_iter().next_back();
+        let earlier = latest.and_then(|live| self.held().insert(id, live));
+        drop(earlier);
+    }
+
+    /// Ends [`hold`](Self::hold).
+    pub(super) fn release(&self, id: SessionId) {
+        // Dropped after the lock: the last handle of a session removes it from the registry.
+        let released = self.held().remove(&id);
+        drop(released);
     }
 
     /// Whether this session has open sockets, including those from before a logon.

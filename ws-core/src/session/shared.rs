@@ -5,11 +5,11 @@ use std::sync::{Arc, Weak};
 use super::arrivals::{BeginRates, ReplacedKeys};
 use super::backend::Backend;
 use super::keeper::Keeper;
-use super::live::SessionServer;
 use super::options::{SECURE_PREFIX, SessionOptions};
 use super::registry::{AcquiredSession, Registry};
+use super::server::SessionServer;
 use super::store::DynStore;
-use super::{MemoryStore, SessionId, SessionKey, SessionRecord};
+use super::{MemoryStore, SessionGeneration, SessionId, SessionKey, SessionRecord};
 use crate::throttle::LogThrottle;
 
 /// The state of one server's sessions.
@@ -64,10 +64,10 @@ impl SharedSessions {
         record: SessionRecord,
     ) -> AcquiredSession {
         let acquired = self.registry.acquire(key, foreign, record);
-        for generation in &acquired.renewed {
-            self.backend
-                .pages()
-                .for_each(|pages| pages.renewed(*generation));
+        let session = &acquired.session;
+        for before in &acquired.renewed {
+            let pages = self.backend.pages();
+            pages.for_each(|it| it.renewed(*before, session.generation(), session.user()));
         }
         acquired
     }
@@ -84,5 +84,23 @@ impl SessionServer for SharedSessions {
 
     fn forget(&self, id: SessionId, renewals: u32) {
         self.registry.forget(id, renewals);
+    }
+
+    fn subscriptions_changed(&self, id: SessionId) {
+        if self
+            .backend
+            .pages()
+            .any(|pages| pages.has_subscriptions(id))
+        {
+            self.registry.hold(id);
+            self.keeper.start();
+        } else {
+            self.registry.release(id);
+        }
+    }
+
+    fn ended(&self, session: SessionGeneration) {
+        self.backend.pages().for_each(|pages| pages.ended(session));
+        self.subscriptions_changed(session.id);
     }
 }

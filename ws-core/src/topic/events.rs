@@ -8,7 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::IgnoredAny;
 
-use super::value::{TopicValue, is_bare_text};
+use super::key::TopicRef;
+use super::start::{Plan, Start, Subscribable};
+use super::value::is_bare_text;
 use crate::id::ConnectionId;
 use crate::message::Message;
 use crate::wire::Push;
@@ -25,6 +27,47 @@ pub(crate) trait PushRecipient: Send + Sync {
     fn connections(&self) -> Vec<ConnectionId>;
 }
 
+/// A subscription of pages, without the type of the values.
+#[derive(Clone, Debug)]
+pub(crate) struct EventPlan {
+    pub(crate) topic: TopicRef<()>,
+    pub(crate) start: Start,
+    event: Arc<str>,
+    is_bare_text: bool,
+}
+
+impl EventPlan {
+    /// Subscribes to the messages of a topic as events of this name.
+    pub(crate) fn new<S: Subscribable>(event: &str, topic: S) -> Self {
+        let Plan { topic, start } = topic.plan();
+        Self {
+            topic: topic.untyped(),
+            start,
+            event: event.into(),
+            is_bare_text: is_bare_text(TypeId::of::<S::Value>()),
+        }
+    }
+
+    /// The same subscription for a recipient that comes later: it gets the replay of its own, but
+    /// continues from no position.
+    pub(crate) fn for_later(&self) -> Self {
+        let mut later = self.clone();
+        if let Start::Since(_) = later.start {
+            later.start = Start::Now;
+        }
+        later
+    }
+
+    /// The subscriber with this recipient.
+    pub(crate) fn subscriber(&self, recipient: Arc<dyn PushRecipient>) -> EventSubscriber {
+        EventSubscriber {
+            recipient,
+            event: self.event.clone(),
+            is_bare_text: self.is_bare_text,
+        }
+    }
+}
+
 /// A subscriber that receives each message as an event.
 pub(crate) struct EventSubscriber {
     recipient: Arc<dyn PushRecipient>,
@@ -34,14 +77,6 @@ pub(crate) struct EventSubscriber {
 }
 
 impl EventSubscriber {
-    pub(crate) fn new<T: TopicValue>(recipient: Arc<dyn PushRecipient>, event: &str) -> Self {
-        Self {
-            recipient,
-            event: event.into(),
-            is_bare_text: is_bare_text(TypeId::of::<T>()),
-        }
-    }
-
     pub(super) const fn recipient(&self) -> &Arc<dyn PushRecipient> {
         &self.recipient
     }
@@ -95,6 +130,7 @@ fn event_data(message: &Message, is_bare_text: bool) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::value::TopicValue;
     use super::*;
     use crate::decode::Json;
 

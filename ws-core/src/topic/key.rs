@@ -36,11 +36,22 @@ pub(super) struct Declared {
 
 /// The topic of one call.
 #[doc(hidden)]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TopicRef<T: ?Sized> {
     pub(crate) key: TopicKey,
     pub(super) declared: Option<Declared>,
     values: PhantomData<fn(&T)>,
+}
+
+impl<T: ?Sized> TopicRef<T> {
+    /// The topic without the type of its values.
+    pub(super) fn untyped(self) -> TopicRef<()> {
+        TopicRef {
+            key: self.key,
+            declared: self.declared,
+            values: PhantomData,
+        }
+    }
 }
 
 impl<T: 'static> TopicRef<T> {

@@ -168,6 +168,24 @@ impl Topics {
         }
     }
 
+    /// Checks that a subscription can begin there.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`subscribe`](Self::subscribe).
+    pub(crate) fn check_start<T: ?Sized>(
+        &self,
+        topic: &TopicRef<T>,
+        start: &Start,
+    ) -> Result<(), SinceError> {
+        let (TopicKey::Declared(name), Start::Since(position)) = (&topic.key, start) else {
+            return Ok(());
+        };
+        let from = position.open(name, &self.log.context.sealer)?;
+        let resumed = self.log.log.resume(name, from, drop);
+        resumed.map_err(|Gap| SinceError::Gap)
+    }
+
     fn subscribe_with_history(
         &self,
         key: &TopicKey,

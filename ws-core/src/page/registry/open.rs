@@ -65,6 +65,7 @@ impl Pages {
         index.add_address(&stream, address, usize::MAX)?;
         drop(index);
         self.end_all(&evicted);
+        self.join_session_topics(&stream);
         self.watch(&stream, deadline_after(Instant::now(), self.limits.grace));
         Ok(stream)
     }

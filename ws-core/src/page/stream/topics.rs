@@ -4,21 +4,43 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::topic::{SubscriberKind, Subscription, TopicKey};
 
+/// Which call has subscribed a page: each can subscribe it to a topic by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::page) enum SubscribedBy {
+    /// `Page::subscribe`.
+    Page,
+    /// `Session::subscribe`.
+    Session,
+}
+
 /// The subscriptions of a page, until it ends.
 #[derive(Default)]
 pub(in crate::page) struct TopicSubscriptions(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    list: Vec<Subscription>,
+    list: Vec<(SubscribedBy, Subscription)>,
     ended: bool,
+}
+
+impl State {
+    fn find(&self, by: SubscribedBy, topic: &TopicKey) -> Option<usize> {
+        self.list
+            .iter()
+            .position(|(own, it)| *own == by && it.is_to(topic, SubscriberKind::Page))
+    }
+
+    fn count(&self, by: SubscribedBy) -> usize {
+        self.list.iter().filter(|(own, _)| *own == by).count()
+    }
 }
 
 /// Why a page has no new subscription.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::page) enum NotAdded<E> {
     Ended,
-    TooMany,
+    /// The limit is reached.
+    TooMany(usize),
     Failed(E),
 }
 
@@ -27,10 +49,11 @@ impl TopicSubscriptions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the subscription that `subscribe` makes, unless the page has one to this topic. Locked
+    /// Adds the subscription that `subscribe` makes, unless this caller has one to this topic. Locked
     /// throughout: two subscriptions to one topic would double every event.
     pub(in crate::page) fn add<R, E>(
         &self,
+        by: SubscribedBy,
         topic: &TopicKey,
         max: usize,
         subscribe: impl FnOnce() -> Result<(Subscription, R), E>,
@@ -39,35 +62,33 @@ impl TopicSubscriptions {
         if state.ended {
             return Err(NotAdded::Ended);
         }
-        if state
-            .list
-            .iter()
-            .any(|it| it.is_to(topic, SubscriberKind::Page))
-        {
+        if state.find(by, topic).is_some() {
             return Ok(None);
         }
-        if state.list.len() >= max {
-            return Err(NotAdded::TooMany);
+        if state.count(by) >= max {
+            return Err(NotAdded::TooMany(max));
         }
         let (subscription, result) = subscribe().map_err(NotAdded::Failed)?;
-        state.list.push(subscription);
+        state.list.push((by, subscription));
         Ok(Some(result))
     }
 
     /// Removes the subscription to a topic, if there is one.
-    pub(in crate::page) fn remove(&self, topic: &TopicKey) -> Option<Subscription> {
+    pub(in crate::page) fn remove(
+        &self,
+        by: SubscribedBy,
+        topic: &TopicKey,
+    ) -> Option<Subscription> {
         let mut state = self.lock();
-        let at = state
-            .list
-            .iter()
-            .position(|it| it.is_to(topic, SubscriberKind::Page))?;
-        Some(state.list.swap_remove(at))
+        let at = state.find(by, topic)?;
+        Some(state.list.swap_remove(at).1)
     }
 
     /// Removes all subscriptions; no more are added.
     pub(in crate::page) fn end(&self) -> Vec<Subscription> {
         let mut state = self.lock();
         state.ended = true;
-        std::mem::take(&mut state.list)
+        let list = std::mem::take(&mut state.list);
+        list.into_iter().map(|(_, it)| it).collect()
     }
 }

@@ -1,0 +1,222 @@
+//! The subscriptions of sessions: every page of the session is subscribed, now and later.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Pages;
+use crate::page::stream::{NotAdded, Stream, SubscribedBy};
+use crate::session::{Session, SessionGeneration, SessionId, SessionSubscribeError};
+use crate::topic::{AfterUnlock, EventPlan, SinceError, TopicKey};
+
+/// The subscriptions of all sessions.
+#[derive(Default)]
+pub(super) struct SessionTopics(Mutex<HashMap<SessionId, SessionPlans>>);
+
+#[derive(Default)]
+struct SessionPlans {
+    /// The most logons of the session that are known.
+    renewals: u32,
+    list: Vec<SessionPlan>,
+}
+
+/// One subscription of a session.
+struct SessionPlan {
+    plan: EventPlan,
+    /// The number of logons when it was made: pages from before do not get it.
+    renewals: u32,
+    /// The user who was logged on.
+    user: Option<Box<str>>,
+}
+
+impl SessionPlan {
+    fn key(&self) -> &TopicKey {
+        &self.plan.topic.key
+    }
+
+    /// Whether it is valid for a session of this user: a subscription that was made for one user
+    /// is never that of another.
+    fn is_for(&self, user: Option<&str>) -> bool {
+        self.user.is_none() || self.user.as_deref() == user
+    }
+
+    fn is_for_page_of(&self, session: &Session) -> bool {
+        self.renewals <= session.renewals() && self.is_for(session.user())
+    }
+}
+
+/// The work that remains after all locks are released.
+#[derive(Default)]
+struct Deferred(Vec<(TopicKey, AfterUnlock)>);
+
+impl Deferred {
+    fn finish(self) {
+        for (topic, after_unlock) in self.0 {
+            after_unlock.finish(topic.name());
+        }
+    }
+}
+
+impl SessionTopics {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, SessionPlans>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pages {
+    /// Subscribes all pages of a session, now and later. It has no effect if the session is
+    /// subscribed to the topic already.
+    pub(super) fn subscribe_session(
+        &self,
+        generation: SessionGeneration,
+        user: Option<&str>,
+        plan: &EventPlan,
+    ) -> Result<(), SessionSubscribeError> {
+        let mut deferred = Deferred::default();
+        // Locked throughout: a page that opens meanwhile waits, and is subscribed then.
+        let mut topics = self.session_topics.lock();
+        let plans = topics.entry(generation.id).or_default();
+        plans.renewals = plans.renewals.max(generation.renewals);
+        let max = self.limits.session_subscriptions;
+        if plans.list.iter().any(|it| *it.key() == plan.topic.key) {
+            return Ok(());
+        }
+        let added = if plans.list.len() >= max {
+            Err(SessionSubscribeError::TooMany { max })
+        } else {
+            self.subscribe_all(generation, plan, &mut deferred)
+                .map_err(SessionSubscribeError::Since)
+        };
+        if added.is_ok() {
+            plans.list.push(SessionPlan {
+                plan: plan.for_later(),
+                renewals: generation.renewals,
+                user: user.map(Into::into),
+            });
+        } else if plans.list.is_empty() {
+            topics.remove(&generation.id);
+        }
+        drop(topics);
+        deferred.finish();
+        added
+    }
+
+    /// Subscribes the present pages of a session. A page that cannot continue from the position of
+    /// the plan gets a reset, unless it is the first: then nothing is subscribed.
+    fn subscribe_all(
+        &self,
+        generation: SessionGeneration,
+        plan: &EventPlan,
+        deferred: &mut Deferred,
+    ) -> Result<(), SinceError> {
+        self.topics.check_start(&plan.topic, &plan.start)?;
+        for stream in self.streams_of_session(generation) {
+            match self.subscribe_stream(&stream, plan, SubscribedBy::Session) {
+                Ok(after_unlock) => deferred.0.push((plan.topic.key.clone(), after_unlock)),
+                // The history has lost its oldest message since the check.
+                Err(NotAdded::Failed(_)) => {
+                    stream.lose();
+                    self.subscribe_later(&stream, plan, deferred);
+                }
+                Err(NotAdded::Ended | NotAdded::TooMany(_)) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Subscribes a page that opens, or that has moved to another session.
+    pub(super) fn join_session_topics(&self, stream: &Arc<Stream>) {
+        let mut deferred = Deferred::default();
+        let topics = self.session_topics.lock();
+        let session = stream.session();
+        let plans = topics.get(&session.generation().id);
+        let plans = plans.into_iter().flat_map(|plans| &plans.list);
+        for plan in plans.filter(|plan| plan.is_for_page_of(&session)) {
+            self.subscribe_later(stream, &plan.plan, &mut deferred);
+        }
+        drop(topics);
+        deferred.finish();
+    }
+
+    fn subscribe_later(&self, stream: &Arc<Stream>, plan: &EventPlan, deferred: &mut Deferred) {
+        let plan = plan.for_later();
+        // It fails only if the page has ended.
+        if let Ok(after_unlock) = self.subscribe_stream(stream, &plan, SubscribedBy::Session) {
+            deferred.0.push((plan.topic.key, after_unlock));
+        }
+    }
+
+    /// Ends the subscription of a session to a topic. Returns whether there was one.
+    pub(super) fn unsubscribe_session(&self, session: SessionGeneration, topic: &TopicKey) -> bool {
+        let mut topics = self.session_topics.lock();
+        let Some(plans) = topics.get_mut(&session.id) else {
+            return false;
+        };
+        let at = plans.list.iter().position(|it| it.key() == topic);
+        let removed = at.map(|at| plans.list.swap_remove(at));
+        let latest = plans.renewals;
+        if plans.list.is_empty() {
+            topics.remove(&session.id);
+        }
+        drop(topics);
+        if let Some(removed) = &removed {
+            self.unsubscribe_pages(session.id, latest, removed);
+        }
+        removed.is_some()
+    }
+
+    fn unsubscribe_pages(&self, id: SessionId, latest: u32, plan: &SessionPlan) {
+        for renewals in plan.renewals..=latest {
+            for stream in self.streams_of_session(SessionGeneration { id, renewals }) {
+                let removed = stream.topics().remove(SubscribedBy::Session, plan.key());
+                if let Some(subscription) = removed {
+                    self.topics.unsubscribe(subscription);
+                }
+            }
+        }
+    }
+
+    /// Whether a session has a subscription.
+    pub(super) fn has_session_topics(&self, id: SessionId) -> bool {
+        self.session_topics.lock().contains_key(&id)
+    }
+
+    /// A logon has given a session this user. Subscriptions that were made for another user end.
+    pub(super) fn renew_session_topics(&self, now: SessionGeneration, user: Option<&str>) {
+        self.end_session_topics(now.id, |plans| {
+            plans.renewals = plans.renewals.max(now.renewals);
+            let is_over = |plan: &mut SessionPlan| !plan.is_for(user);
+            plans.list.extract_if(.., is_over).collect()
+        });
+    }
+
+    /// A session has ended, up to this logon.
+    pub(super) fn end_session(&self, session: SessionGeneration) {
+        self.end_session_topics(session.id, |plans| {
+            if plans.renewals <= session.renewals {
+                std::mem::take(&mut plans.list)
+            } else {
+                Vec::new()
+            }
+        });
+    }
+
+    fn end_session_topics(
+        &self,
+        id: SessionId,
+        remove: impl FnOnce(&mut SessionPlans) -> Vec<SessionPlan>,
+    ) {
+        let mut topics = self.session_topics.lock();
+        let Some(plans) = topics.get_mut(&id) else {
+            return;
+        };
+        let removed = remove(plans);
+        let latest = plans.renewals;
+        if plans.list.is_empty() {
+            topics.remove(&id);
+        }
+        drop(topics);
+        for plan in &removed {
+            self.unsubscribe_pages(id, latest, plan);
+        }
+    }
+}
