@@ -136,7 +136,18 @@ async function remove(name) {
 // The other rooms. Their new messages are events of this page.
 
 const unread = new Map(); // room -> count
-let rooms = JSON.parse(localStorage.getItem("rooms") ?? "[]");
+const STORED = `rooms of ${user}`; // several users may share a browser
+let rooms = storedRooms();
+
+/** The rooms that this user has opened in this browser. A damaged list counts as empty. */
+function storedRooms() {
+  try {
+    const stored = JSON.parse(localStorage.getItem(STORED));
+    return stored.filter((name) => /^[a-z0-9-]+$/.test(name)).slice(-MAX_ROOMS);
+  } catch {
+    return [];
+  }
+}
 
 function setUnread(name, count) {
   unread.set(name, count);
@@ -161,7 +172,7 @@ function showRooms() {
 /** Adds a room that the user has opened, here or in another page. */
 function opened(name) {
   if (!rooms.includes(name)) rooms = [...rooms, name].slice(-MAX_ROOMS);
-  localStorage.setItem("rooms", JSON.stringify(rooms));
+  localStorage.setItem(STORED, JSON.stringify(rooms));
   setUnread(name, 0);
   if (name !== room) follow(name);
 }

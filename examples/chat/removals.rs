@@ -12,12 +12,22 @@ pub(crate) const DURATION: Duration = Duration::from_secs(10 * 60);
 /// The largest number of removals. Past it, the oldest one ends early.
 const MAX_REMOVALS: usize = 1_000;
 
+/// The largest number of removals by one moderator. Past it, the moderator's oldest one ends early,
+/// so nobody can end those of all other moderators.
+const MAX_BY_ONE: usize = 100;
+
 /// One user who was removed from one room.
 struct Removal {
     room: String,
     user: String,
     moderator: String,
     until: Instant,
+}
+
+impl Removal {
+    fn is_of(&self, room: &str, user: &str) -> bool {
+        self.room == room && self.user == user
+    }
 }
 
 /// The removals, the oldest first. Clones share one list.
@@ -31,6 +41,12 @@ impl Removals {
 
     pub(crate) fn add(&self, room: &str, user: &str, moderator: &str) {
         let mut removals = self.lock();
+        removals.retain(|removal| !removal.is_of(room, user));
+        let by_one = |removal: &Removal| removal.moderator == moderator;
+        if removals.iter().filter(|removal| by_one(removal)).count() >= MAX_BY_ONE {
+            let oldest = removals.iter().position(by_one);
+            oldest.and_then(|oldest| removals.remove(oldest));
+        }
         if removals.len() >= MAX_REMOVALS {
             removals.pop_front();
         }
@@ -50,7 +66,7 @@ impl Removals {
             removals.pop_front();
         }
         let mut removals = removals.iter();
-        let removal = removals.find(|removal| removal.room == room && removal.user == user);
+        let removal = removals.find(|removal| removal.is_of(room, user));
         removal.map(|removal| removal.moderator.clone())
     }
 }

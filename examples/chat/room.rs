@@ -2,11 +2,14 @@
 //! connections.
 
 use serde::{Deserialize, Serialize};
+use ws_server::page::PageSubscribeError;
 use ws_server::prelude::*;
 
 use crate::names;
 use crate::removals::Removals;
-use crate::topics::{Activity, Event, HISTORY, Member, Room, Seat, Typing, Typist, now};
+use crate::topics::{
+    Activity, Event, HISTORY, Member, RemovedFrom, Room, Seat, Typing, Typist, now,
+};
 
 /// The longest message, in characters.
 const MAX_TEXT: usize = 500;
@@ -35,7 +38,10 @@ enum Command {
 pub(crate) enum Refused {
     Empty,
     TooLong { max: usize },
+    NoSuchRoom,
     TooManyRooms,
+    Removed,
+    Ended,
     NotModerator,
     NotHere,
 }
@@ -75,6 +81,7 @@ impl Chat {
             .map_or_else(now, |member| member.since);
         socket.enter(&room, &name, Member { since });
         socket.watch(&room);
+        socket.listen(RemovedFrom(name.clone()));
         // The user has seen the room: the other pages clear its badge.
         hub.user(&name).push("opened", &room.0);
         Ok(Chat { room, name })
@@ -95,12 +102,14 @@ impl Chat {
                 hub.publish_volatile(Typing(self.room.0.clone()), &Typist { name });
                 Ok(())
             }
-            Command::Follow { room } => {
-                let followed = page.subscribe(&format!("activity/{room}"), Activity(room));
-                followed.map_err(|_| Refused::TooManyRooms)
-            }
+            Command::Follow { room } => self.follow(room, &page, &removals),
             Command::Remove { name } => self.remove(name, &removals, hub),
         })
+    }
+
+    /// A moderator of another room has removed the user from it.
+    fn info(&mut self, room: String, page: Page) {
+        page.unsubscribe(Activity(room));
     }
 }
 
@@ -119,6 +128,25 @@ impl Chat {
         Ok(())
     }
 
+    fn follow(&self, room: String, page: &Page, removals: &Removals) -> Result<(), Refused> {
+        if !names::is_room(&room) {
+            return Err(Refused::NoSuchRoom);
+        }
+        let event = format!("activity/{room}");
+        let topic = Activity(room.clone());
+        page.subscribe(&event, topic.clone())
+            .map_err(|error| match error {
+                PageSubscribeError::TooMany { .. } => Refused::TooManyRooms,
+                _ => Refused::Ended,
+            })?;
+        // After the subscription: `info` ends it if the removal comes later.
+        if removals.moderator(&room, &self.name).is_some() {
+            page.unsubscribe(topic);
+            return Err(Refused::Removed);
+        }
+        Ok(())
+    }
+
     /// Closes all tabs of a user in this room, and keeps the user out for a while.
     fn remove(&self, name: String, removals: &Removals, hub: &Hub) -> Result<(), Refused> {
         let members = hub.members(&self.room);
@@ -132,6 +160,7 @@ impl Chat {
         removals.add(&self.room.0, &name, &self.name);
         let close = Close::new(CloseCode::POLICY, removal_text(&self.name));
         hub.disconnect_topic(Seat(self.room.0.clone(), name.clone()), close);
+        hub.publish(RemovedFrom(name.clone()), &self.room.0);
         let (by, at) = (self.name.clone(), now());
         hub.publish(&self.room, &Event::Removed { name, by, at });
         Ok(())

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use warp::Filter;
 use ws_server::prelude::*;
 use ws_server::testkit::{PageReceived, TestKit, TestPage, TestVisitor};
 
 use crate::removals::{self, Removals};
 use crate::room::Refused;
 use crate::topics::{Event, HISTORY, Room, now};
-use crate::{Routes, names};
+use crate::{Routes, names, pages};
 
 /// Longer than a member that has left is shown.
 const AFTER_LINGER: Duration = Duration::from_secs(5);
@@ -56,6 +57,10 @@ fn members(messages: &[Value], list: &str) -> Vec<String> {
 
 fn say(text: &str) -> Value {
     json!({"type": "say", "text": text})
+}
+
+fn follow(room: &str) -> Value {
+    json!({"type": "follow", "room": room})
 }
 
 fn remove(name: &str) -> Value {
@@ -210,9 +215,7 @@ async fn a_page_in_another_room_counts_the_messages_and_notices_that_they_were_r
     let mut ada = enter_as(&kit, "ada", "tea").await;
     let bob = kit.user("bob").await;
     let mut lobby = enter(&kit, &bob, "lobby").await;
-    let () = lobby
-        .request(&json!({"type": "follow", "room": "tea"}))
-        .await;
+    let () = lobby.request(&follow("tea")).await;
     lobby.received_so_far().await;
     let () = ada.request(&say("hello")).await;
     assert_eq!(lobby.event::<String>("activity/tea").await, "ada");
@@ -245,13 +248,90 @@ async fn requests_that_are_invalid_are_refused() {
     assert_eq!(unknown.status(), 404);
 }
 
+/// Otherwise a page could keep long texts as the names of events, and would count the messages of a
+/// room in which its user must not be.
+#[tokio::test(start_paused = true)]
+async fn only_rooms_in_which_the_user_may_be_are_followed() {
+    let kit = kit();
+    let mut ada = enter_as(&kit, "ada", "tea").await;
+    let bob = kit.user("bob").await;
+    let mut lobby = enter(&kit, &bob, "lobby").await;
+    for room in ["../x", "Tea", "", &"a".repeat(1_000)] {
+        let refused: Result<(), Refused> = lobby.try_request(&follow(room)).await;
+        assert_eq!(refused, Err(Refused::NoSuchRoom), "{room}");
+    }
+    let () = lobby.request(&follow("tea")).await;
+    let _tab = enter(&kit, &bob, "tea").await;
+    let () = ada.request(&remove("bob")).await;
+    lobby.received_so_far().await;
+
+    let () = ada.request(&say("in private")).await;
+    assert_eq!(lobby.received_so_far().await, []);
+    let refused: Result<(), Refused> = lobby.try_request(&follow("tea")).await;
+    assert_eq!(refused, Err(Refused::Removed));
+    let () = ada.request(&say("still in private")).await;
+    assert_eq!(lobby.received_so_far().await, []);
+}
+
+/// Otherwise a removed user could end a removal by many others in a room of the user's own.
+#[tokio::test(start_paused = true)]
+async fn one_moderator_cannot_end_the_removals_of_another() {
+    let removals = Removals::default();
+    removals.add("tea", "eve", "ada");
+    for _ in 0..2_000 {
+        removals.add("den", "alt", "eve");
+    }
+    assert_eq!(removals.moderator("tea", "eve").as_deref(), Some("ada"));
+    for number in 0..2_000 {
+        removals.add("den", &format!("alt {number}"), "eve");
+    }
+    assert_eq!(removals.moderator("tea", "eve").as_deref(), Some("ada"));
+    assert_eq!(
+        removals.moderator("den", "alt 1999").as_deref(),
+        Some("eve")
+    );
+    assert_eq!(removals.moderator("den", "alt 0"), None);
+
+    // Removed again, a user stays out for the whole time again.
+    tokio::time::advance(removals::DURATION / 2).await;
+    removals.add("tea", "eve", "ada");
+    tokio::time::advance(removals::DURATION / 2).await;
+    assert_eq!(removals.moderator("tea", "eve").as_deref(), Some("ada"));
+    tokio::time::advance(removals::DURATION / 2).await;
+    assert_eq!(removals.moderator("tea", "eve"), None);
+}
+
+/// Otherwise a page of another site could log its visitor on under a name of its choice.
+#[tokio::test(start_paused = true)]
+async fn a_form_of_another_site_cannot_log_on() {
+    let ws = Server::new(Routes::table())
+        .state(Removals::default())
+        .build()
+        .unwrap();
+    let pages = pages(&ws).recover(ws_server::recover);
+    for (origin, expected) in [("http://evil.example", 403), ("http://chat.example", 303)] {
+        let response = warp::test::request()
+            .method("POST")
+            .path("/logon")
+            .header("host", "chat.example")
+            .header("origin", origin)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body("name=eve")
+            .reply(&pages)
+            .await;
+        assert_eq!(response.status(), expected, "{origin}");
+        let has_cookie = response.headers().contains_key("set-cookie");
+        assert_eq!(has_cookie, expected == 303, "{origin}");
+    }
+}
+
 #[test]
 fn names_are_short_and_rooms_need_no_escaping() {
     let longest = "a".repeat(names::MAX_NAME);
-    for name in ["ada", "<b>Ada</b>", "Ada Lovelace", "Αda", &longest] {
+    for name in ["ada", "Ada Lovelace", "Zoë", "r2-d2", "a.b_c", &longest] {
         assert!(names::is_user(name), "{name:?}");
     }
-    for name in ["", " ada", "a\nb", &format!("{longest}a")] {
+    for name in ["", "<b>Ada</b>", "{{room}}", "a\nb", &format!("{longest}a")] {
         assert!(!names::is_user(name), "{name:?}");
     }
     for name in ["tea", "room-7", &longest] {
@@ -259,5 +339,24 @@ fn names_are_short_and_rooms_need_no_escaping() {
     }
     for name in ["", "Tea", "a/b", "{{user}}", &format!("{longest}a")] {
         assert!(!names::is_room(name), "{name:?}");
+    }
+}
+
+/// Otherwise a user could write in the name of another.
+#[test]
+fn no_two_names_look_the_same() {
+    for name in [
+        " ada",
+        "ada ",
+        "ada  lovelace",
+        "ada\u{a0}lovelace", // spaces
+        "ada\u{200b}",
+        "ada\u{3164}",
+        "\u{ad}ada",   // invisible
+        "\u{202e}ada", // from right to left
+        "zoe\u{308}",  // a combining mark
+        "\u{430}da",   // a Cyrillic letter
+    ] {
+        assert!(!names::is_user(name), "{name:?}");
     }
 }

@@ -20,6 +20,9 @@ topics! {
 
     /// The tabs of one user in a room. Nothing is published: it is for disconnecting them.
     pub(crate) Seat: "room/{room}/seat/{user}" => String { relay: live };
+
+    /// For the user's pages in other rooms: the name of each room that the user must leave.
+    pub(crate) RemovedFrom: "removed/{user}" => String { relay: live };
 }
 
 /// A message of a room. Times are milliseconds since 1970.
