@@ -14,6 +14,7 @@ chapters! {
     Tables: "tables.md",
     Topics: "topics.md",
     Presence: "presence.md",
+    Chat: "chat.md",
     Sessions: "sessions.md",
     PageStreams: "page-streams.md",
     Tokens: "tokens.md",

@@ -116,6 +116,39 @@ fn the_guide_shows_these_tests() {
     }
 }
 
+/// Every block of code in the chapter about the chat is a part of its source; `// …` is a part that
+/// the chapter leaves out.
+#[test]
+fn the_chapter_about_the_chat_shows_its_code() {
+    let chapter = read(&guide().join("chat.md"));
+    let example = guide().join("../../examples/chat");
+    let names = ["main.rs", "page.js", "room.rs", "tests.rs", "topics.rs"];
+    let files = names.map(|name| lines_of(&read(&example.join(name))));
+    let mut shown = 0;
+    let blocks = chapter.split("\n```").skip(1).step_by(2);
+    for block in blocks {
+        let (language, code) = block.split_once('\n').unwrap();
+        if language == "sh" {
+            continue;
+        }
+        let parts = code.split("// …").map(lines_of);
+        let is_in = |file: &&String| parts.clone().all(|part| file.contains(&part));
+        assert!(
+            files.iter().any(|file| is_in(&file)),
+            "no file of the example contains:\n{code}"
+        );
+        shown += 1;
+    }
+    assert!(shown >= 15, "only {shown} blocks were found");
+}
+
+/// These lines of code without their indentation, and without empty lines.
+fn lines_of(code: &str) -> String {
+    let lines = code.lines().map(str::trim);
+    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    lines.join("\n")
+}
+
 /// A chapter that is not in the summary is not in the book.
 #[test]
 fn the_summary_lists_every_chapter() {
