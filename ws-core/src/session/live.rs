@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::backend::Backend;
@@ -18,6 +19,9 @@ use crate::error::EncodeError;
 use crate::id::ConnectionId;
 use crate::limits::deadline_after;
 use crate::wire::Push;
+
+/// While it is held, no other call of this process changes the session.
+pub(super) type WriteGuard = OwnedMutexGuard<()>;
 
 /// The session of a visitor.
 ///
@@ -64,7 +68,7 @@ pub(super) struct Live {
     loaded: (Duration, Instant),
     expires: Instant,
     /// Serializes the changes of this process.
-    write_lock: tokio::sync::Mutex<()>,
+    write_lock: Arc<tokio::sync::Mutex<()>>,
     state: Mutex<LiveState>,
     pub(super) server: Weak<dyn SessionServer>,
 }
@@ -101,7 +105,7 @@ impl Live {
             page_secret: record.page_secret,
             loaded: (record.age, now),
             expires: deadline_after(now, left),
-            write_lock: tokio::sync::Mutex::const_new(()),
+            write_lock: Arc::default(),
             state: Mutex::new(LiveState {
                 values: record.values,
                 version: record.version,
@@ -177,11 +181,8 @@ impl Live {
     }
 
     /// Waits until no other call of this process changes the session.
-    pub(super) async fn lock_changes(
-        &self,
-        backend: &Backend,
-    ) -> Result<tokio::sync::MutexGuard<'_, ()>, SessionError> {
-        let lock = async { Ok(self.write_lock.lock().await) };
+    pub(super) async fn lock_changes(&self, backend: &Backend) -> Result<WriteGuard, SessionError> {
+        let lock = async { Ok(self.write_lock.clone().lock_owned().await) };
         backend.with_timeout(lock).await
     }
 

@@ -222,12 +222,12 @@ impl Sessions {
         }
         // One logon at a time: one that finds no session must not revoke the key that another has
         // replaced.
-        let _write_guard = session.live.lock_changes(&self.inner.backend).await?;
+        let write_guard = session.live.lock_changes(&self.inner.backend).await?;
         if !session.is_current() {
             return Err(SessionError::Ended);
         }
         let token = SessionToken::new()?;
-        let renewal = Renewal::begin(&self.inner, session, token.key(), user);
+        let renewal = Renewal::begin(&self.inner, session, token.key(), user, write_guard);
         Ok((renewal.finish().await?, token))
     }
 

@@ -6,6 +6,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Fuse, FusedFuture};
 use tokio::runtime::Handle;
 
+use crate::session::live::WriteGuard;
 use crate::session::shared::SharedSessions;
 use crate::session::{
     Session, SessionError, SessionGeneration, SessionKey, SessionRecord, StoreError,
@@ -23,8 +24,9 @@ pub(super) struct Renewal {
     sessions: Arc<SharedSessions>,
     change: Change,
     call: Fuse<BoxFuture<'static, Answer>>,
-    /// The outcome is known.
-    settled: bool,
+    /// Held until the outcome is known, or undone: a second logon must not find the session gone
+    /// and revoke the key that the first has replaced.
+    write_guard: Option<WriteGuard>,
 }
 
 /// What a renewal changes.
@@ -44,6 +46,7 @@ impl Renewal {
         session: &Session,
         new: SessionKey,
         user: Option<String>,
+        write_guard: WriteGuard,
     ) -> Self {
         let live = &session.live;
         let (old, before) = (live.key, live.generation());
@@ -64,7 +67,7 @@ impl Renewal {
                 user: live.user().map(str::to_owned),
             },
             call: call.boxed().fuse(),
-            settled: false,
+            write_guard: Some(write_guard),
         }
     }
 
@@ -73,7 +76,7 @@ impl Renewal {
         let sessions = self.sessions.clone();
         // After an error it is unknown whether the store has renewed the session.
         let renewed = sessions.backend.with_timeout(&mut self.call).await?;
-        self.settled = true;
+        let _settled = self.write_guard.take();
         let Change { old, new, .. } = self.change;
         let Some(record) = renewed else {
             sessions.replaced_keys.remove(old);
@@ -85,16 +88,20 @@ impl Renewal {
 
 impl Drop for Renewal {
     fn drop(&mut self) {
-        if self.settled {
+        let Some(write_guard) = self.write_guard.take() else {
             return;
-        }
+        };
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
         let call = std::mem::replace(&mut self.call, Fuse::terminated());
         // A call that has panicked must not be polled again.
         let call = (!call.is_terminated() && !std::thread::panicking()).then_some(call);
-        runtime.spawn(undo(self.sessions.clone(), self.change.clone(), call));
+        let undone = undo(self.sessions.clone(), self.change.clone(), call);
+        runtime.spawn(async move {
+            undone.await;
+            drop(write_guard);
+        });
     }
 }
 

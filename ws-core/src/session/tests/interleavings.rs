@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures::future::{join, maybe_done};
+use tokio::time::{sleep, timeout};
 
 use super::sources::{Application, find};
 use super::*;
@@ -39,6 +40,8 @@ async fn step() {
 #[derive(Clone)]
 struct SteppedStore {
     memory: Arc<MemoryStore>,
+    /// How long each step takes, or none: it is one poll.
+    step: Option<Duration>,
 }
 
 wrapped_store!(SteppedStore);
@@ -47,6 +50,14 @@ impl SteppedStore {
     fn new() -> Self {
         Self {
             memory: Arc::new(MemoryStore::new(100)),
+            step: None,
+        }
+    }
+
+    async fn step(&self) {
+        match self.step {
+            Some(time) => sleep(time).await,
+            None => step().await,
         }
     }
 
@@ -54,9 +65,9 @@ impl SteppedStore {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        step().await;
+        self.step().await;
         let result = call.await;
-        step().await;
+        self.step().await;
         result
     }
 
@@ -269,5 +280,48 @@ async fn a_logon_whose_future_is_dropped_leaves_the_old_session_or_the_new_one()
             (renewed.user(), renewed.get("cart")),
             (Some("ada"), Some(3))
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logon_during_the_undo_of_another_does_not_revoke_the_old_key() {
+    const MS: Duration = Duration::from_millis(1);
+    for (waits, delay) in (0..4).flat_map(|waits| (0..12).map(move |delay| (waits, delay))) {
+        let mut store = SteppedStore::new();
+        let (_, old) = store.sessions().begin().await.unwrap();
+        store.step = Some(4 * MS);
+        let sessions = store.sessions();
+        let session = found(&sessions, &old).await.expect("it has begun");
+        let abandoned = timeout(
+            waits * 2 * MS + MS / 2,
+            sessions.renew(&session, user("ada")),
+        );
+        assert!(abandoned.await.is_err());
+        let logon = {
+            let (sessions, session) = (sessions.clone(), session.clone());
+            tokio::spawn(async move {
+                sleep(delay * 2 * MS + MS / 4).await;
+                sessions.renew(&session, user("bob")).await
+            })
+        };
+        let request = request_with(&old);
+        for _ in 0..100 {
+            // Otherwise this request would begin another session.
+            let is_stored = store.memory.contains(old.key(), session.id()).await;
+            let is_known = is_stored.unwrap() || sessions.has_replaced_key(&request, false);
+            assert!(is_known, "{waits} {delay}");
+            sleep(MS / 2).await;
+        }
+        match logon.await.unwrap() {
+            Ok((renewed, new)) => {
+                assert_eq!(found(&sessions, &new).await, Some(renewed));
+                assert!(sessions.has_replaced_key(&request, false));
+            }
+            Err(error) => {
+                assert!(matches!(error, SessionError::Ended), "{error:?}");
+                assert!(found(&sessions, &old).await.is_some());
+            }
+        }
+        assert_eq!(store.memory.count().await.unwrap(), 1);
     }
 }
