@@ -27,7 +27,7 @@ mod hook;
 pub mod hub;
 pub mod id;
 pub mod limits;
-mod log;
+pub mod log;
 pub mod mailbox;
 pub mod message;
 pub mod outbox;

@@ -4,6 +4,7 @@
 //! uses only those below it in its list:
 //!
 //! ```text
+//! shared    Node         the log that several nodes share, with the feature `cluster`
 //! local     LocalLog     the log of one process
 //!   history Histories    the last messages of each topic
 //! seal      Sealer       positions that clients keep
@@ -18,9 +19,18 @@ mod local;
 mod name;
 mod position;
 mod seal;
+#[cfg(feature = "cluster")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the hub does not use the node yet"
+)]
+pub mod shared;
 
-pub(crate) use history::{Gap, HistoryLimits, KeptMessage};
+pub use history::HistoryLimits;
+pub(crate) use history::{Gap, KeptMessage};
 pub(crate) use local::{LocalLog, MAX_MESSAGE};
-pub(crate) use name::{Lanes, TopicName};
-pub(crate) use position::{Generation, Position};
+pub use name::{Lane, Lanes, TopicName};
+pub(crate) use position::Position;
+pub use position::{EntryId, Generation};
 pub(crate) use seal::{MAX_TEXT, SealError, Sealer};

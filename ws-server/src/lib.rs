@@ -72,6 +72,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `msgpack` | `decode::MsgPack<T>`: payloads and replies in `MessagePack` |
+//! | `cluster` | the module `cluster`: several servers over one log |
 //! | `test-kit` | the module `testkit`: clients and pages in memory, with paused time |
 //!
 //! Both are off by default. Tests need these lines in `Cargo.toml`:
@@ -166,6 +167,24 @@ pub mod close {
     pub use ws_core::close::{
         Close, CloseCause, CloseCode, CloseReason, InvalidCloseCode, MAX_CLOSE_TEXT,
     };
+}
+
+#[cfg(feature = "cluster")]
+pub mod cluster {
+    //! Several servers over one log: the trait of what holds the log, and the types of its
+    //! commands.
+    //!
+    //! Everything that servers must agree on is appended to the *lanes* of a log, and every server
+    //! reads every lane in order. An [`Engine`] holds the lanes.
+
+    #[doc(inline)]
+    pub use ws_core::log::shared::{
+        Append, Census, Engine, EngineError, HistoryMessage, Incarnation, Kept, LaneRead,
+        MemberChange, Opened, READ_ENTRIES, READ_WAIT, RELAYED_ENTRIES, ReadFrom, RecordedMember,
+        marker,
+    };
+    #[doc(inline)]
+    pub use ws_core::log::{EntryId, Generation, HistoryLimits, Lane, Lanes, TopicName};
 }
 
 pub mod decode {
@@ -324,6 +343,8 @@ pub mod testkit {
     //!
     //! [`TestKit::table`] does the same for a table: the path selects the route, and the kit
     //! performs every check of a real handshake.
+    #[doc(inline)]
+    pub use ws_core::log::shared::{FaultyEngine, FaultyServer, MemoryEngine, Restart};
     #[doc(inline)]
     pub use ws_core::testkit::{
         Acks, ClientBuilder, OpCode, PageBuilder, PageReceived, Received, ResetReason, TestClient,

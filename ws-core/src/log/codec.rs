@@ -14,6 +14,13 @@ pub(super) fn put_number(to: &mut Vec<u8>, mut number: u64) {
     to.push(number.to_le_bytes()[0]);
 }
 
+/// Appends the length of the bytes, and the bytes.
+#[cfg(feature = "cluster")]
+pub(super) fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(to, bytes.len() as u64);
+    to.extend_from_slice(bytes);
+}
+
 /// The bytes are not what the format requires at this place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Malformed;
@@ -61,6 +68,32 @@ impl Input {
             }
         }
         Err(Malformed)
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl Input {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Reads this many bytes.
+    pub(super) fn bytes(&mut self, len: usize) -> Result<Bytes, Malformed> {
+        if len > self.0.len() {
+            return Err(Malformed);
+        }
+        Ok(self.0.split_to(len))
+    }
+
+    /// Reads everything that is left.
+    pub(super) fn rest(&mut self) -> Bytes {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Reads a number that is a size or a count, of at most `most`.
+    pub(super) fn size(&mut self, most: usize) -> Result<usize, Malformed> {
+        let size = usize::try_from(self.number()?).map_err(|_| Malformed)?;
+        Some(size).filter(|size| *size <= most).ok_or(Malformed)
     }
 }
 

@@ -15,11 +15,11 @@ const OVERHEAD: usize = 128;
 
 /// What a topic keeps, as it was declared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct HistoryLimits {
+pub struct HistoryLimits {
     /// The number of messages; 1 for `history: latest`.
-    pub(crate) messages: NonZeroU32,
+    pub messages: NonZeroU32,
     /// How long each is kept.
-    pub(crate) keep: Duration,
+    pub keep: Duration,
 }
 
 /// A message of a history.
@@ -122,6 +122,15 @@ impl Histories {
             bytes: 0,
             max_bytes,
             floor: Offset::ZERO,
+        }
+    }
+
+    /// Creates an empty set of which messages up to a place are unknown.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn starting_at(max_bytes: usize, floor: Offset) -> Self {
+        Self {
+            floor,
+            ..Self::new(max_bytes)
         }
     }
 

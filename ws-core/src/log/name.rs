@@ -22,14 +22,14 @@ const DEFAULT_LANES: u16 = 8;
 /// The highest number of lanes.
 pub(crate) const MAX_LANES: u16 = 256;
 
-/// The name of a topic of the log: at most [`MAX_NAME`] bytes. Cloning is cheap.
+/// The name of a declared topic: at most 256 bytes. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct TopicName(Arc<str>);
+pub struct TopicName(Arc<str>);
 
 impl TopicName {
-    /// Creates a name. A longer one is shortened: its end is replaced by a hash of the whole, so
-    /// different names stay different.
-    pub(crate) fn new(name: String) -> Self {
+    /// Creates a name. One of more than 256 bytes is shortened: its end is replaced by a hash of the
+    /// whole, so different names stay different.
+    pub fn new(name: String) -> Self {
         if name.len() <= MAX_NAME {
             return Self(name.into());
         }
@@ -41,7 +41,8 @@ impl TopicName {
         Self(format!("{}{HASH_MARK}{hash}", &name[..end]).into())
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The name.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -60,44 +61,51 @@ impl fmt::Debug for TopicName {
 
 /// One of the ordered streams of a log.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) struct Lane(pub(crate) u16);
+pub struct Lane(pub u16);
 
 impl Lane {
+    /// The lane of heartbeats and of everything that concerns all topics.
+    #[cfg(feature = "cluster")]
+    pub(crate) const CONTROL: Self = Self(0);
+
     /// The index of this lane in a list of all lanes.
-    pub(crate) fn index(self) -> usize {
+    pub fn index(self) -> usize {
         self.0.into()
     }
 }
 
-/// The number of lanes of a log: 1 to [`MAX_LANES`].
+/// The number of lanes of a log: 1 to 256.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Lanes(NonZeroU16);
+pub struct Lanes(NonZeroU16);
 
 impl Lanes {
-    pub(crate) const DEFAULT: Self = match Self::new(DEFAULT_LANES) {
+    /// The default: 8.
+    pub const DEFAULT: Self = match Self::new(DEFAULT_LANES) {
         Some(lanes) => lanes,
         None => panic!("the default number of lanes is in range"),
     };
 
     /// Returns `None` if the count is out of range.
-    pub(crate) const fn new(count: u16) -> Option<Self> {
+    pub const fn new(count: u16) -> Option<Self> {
         match NonZeroU16::new(count) {
             Some(count) if count.get() <= MAX_LANES => Some(Self(count)),
             _ => None,
         }
     }
 
-    pub(crate) fn count(self) -> usize {
+    /// The number.
+    pub fn count(self) -> usize {
         self.0.get().into()
     }
 
-    pub(crate) fn iter(self) -> impl Iterator<Item = Lane> {
+    /// All lanes.
+    pub fn iter(self) -> impl Iterator<Item = Lane> {
         (0..self.0.get()).map(Lane)
     }
 
     /// The lane of a topic. It depends only on the name and the number of lanes, in every process
     /// and every version: all nodes must agree on it.
-    pub(crate) fn of(self, topic: &TopicName) -> Lane {
+    pub fn of(self, topic: &TopicName) -> Lane {
         // FNV-1a. Its low bits depend on the low bits of the input alone, so the halves are mixed.
         let hash = topic
             .as_str()

@@ -8,16 +8,19 @@ use super::name::{Lane, MAX_LANES};
 /// The id of an entry, increasing within a lane and never used again: the time and the sequence
 /// number of a Redis stream.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
-pub(crate) struct EntryId {
-    pub(crate) time: u64,
-    pub(crate) sequence: u64,
+pub struct EntryId {
+    /// The first part, for example milliseconds. It need not be a time.
+    pub time: u64,
+    /// The second part: distinguishes entries with the same time.
+    pub sequence: u64,
 }
 
 impl EntryId {
     /// Before every entry.
-    pub(crate) const ZERO: Self = Self::new(0, 0);
+    pub const ZERO: Self = Self::new(0, 0);
 
-    pub(crate) const fn new(time: u64, sequence: u64) -> Self {
+    /// Creates the id of an entry.
+    pub const fn new(time: u64, sequence: u64) -> Self {
         Self { time, sequence }
     }
 }
@@ -25,7 +28,7 @@ impl EntryId {
 /// Identifies the server that holds a lane, and its uninterrupted memory: a restart, a failover or
 /// a flush starts another generation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Generation(pub(crate) u64);
+pub struct Generation(pub u64);
 
 /// A place in a lane: between two records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -41,6 +44,12 @@ impl Offset {
 
     pub(crate) const fn new(entry: EntryId, index: u16) -> Self {
         Self { entry, index }
+    }
+
+    /// The place behind all records of an entry, however many it has.
+    #[cfg(feature = "cluster")]
+    pub(crate) const fn behind(entry: EntryId) -> Self {
+        Self::new(entry, u16::MAX)
     }
 
     /// The place before the first record of an entry.

@@ -1,0 +1,425 @@
+//! Reads the lanes in order: drops repeated entries, and turns every loss into a reset.
+//!
+//! A [`Follower`] does no IO. Its owner calls [`opened`](Follower::opened) for each lane, and again
+//! after every error; then [`begin_read`](Follower::begin_read), reads what it returns, and
+//! [`apply`](Follower::apply) for each lane that was read.
+//!
+//! A new generation and entries that were trimmed unread are noticed before any later message is
+//! delivered. An entry that disappears in another way, which no sound server allows, is noticed at
+//! the next entry or heartbeat of its author; a client that moves to another node before gets no
+//! reset.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::append::Content;
+use super::engine::{Census, LaneRead, Opened, READ_ENTRIES, ReadFrom};
+use super::entry::{Body, Entry, EntryError, Heartbeat, Incarnation, LoggedMessage, Record};
+use super::seen::{Seen, Verdict};
+use crate::log::name::{Lane, Lanes};
+use crate::log::position::{EntryId, Generation, Offset, Position};
+
+/// What a node must apply to its state, in this order.
+#[derive(Debug)]
+pub(crate) enum Event<'e> {
+    /// The lane is read from here on.
+    Started { at: Position },
+    /// A message of a topic.
+    Message {
+        at: Position,
+        author: Incarnation,
+        message: &'e LoggedMessage,
+    },
+    /// A message that was relayed at best effort.
+    Relayed {
+        at: Position,
+        author: Incarnation,
+        message: &'e LoggedMessage,
+    },
+    /// Another record: about members.
+    Record {
+        at: Position,
+        author: Incarnation,
+        record: &'e Record,
+    },
+    /// A node lives.
+    Heartbeat {
+        at: Position,
+        author: Incarnation,
+        heartbeat: &'e Heartbeat,
+    },
+    /// The end of a new entry of this incarnation.
+    Entry {
+        at: Position,
+        author: Incarnation,
+        number: u64,
+        content: Content,
+    },
+    /// The end of an entry that changes nothing.
+    Skipped { at: Position },
+    /// Messages of the lane before this position may be missing.
+    Reset { at: Position, reason: ResetReason },
+}
+
+impl Event<'_> {
+    /// The position of the event.
+    pub(crate) const fn at(&self) -> Position {
+        match self {
+            Self::Started { at }
+            | Self::Message { at, .. }
+            | Self::Relayed { at, .. }
+            | Self::Record { at, .. }
+            | Self::Heartbeat { at, .. }
+            | Self::Entry { at, .. }
+            | Self::Skipped { at }
+            | Self::Reset { at, .. } => *at,
+        }
+    }
+}
+
+impl Event<'_> {
+    /// The author of what was read.
+    pub(crate) const fn author(&self) -> Option<Incarnation> {
+        match self {
+            Self::Message { author, .. }
+            | Self::Relayed { author, .. }
+            | Self::Record { author, .. }
+            | Self::Heartbeat { author, .. }
+            | Self::Entry { author, .. } => Some(*author),
+            Self::Started { .. } | Self::Skipped { .. } | Self::Reset { .. } => None,
+        }
+    }
+}
+
+/// Why clients must get a reset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ResetReason {
+    /// The server of the log was restarted, replaced or flushed.
+    Generation,
+    /// Entries were lost, or were removed before this node has read them.
+    Lost,
+}
+
+/// Entries and records that were skipped, since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct SkippedCounts {
+    pub(crate) repeated: u64,
+    /// Entries of incarnations past the limit.
+    pub(crate) refused: u64,
+    pub(crate) foreign: u64,
+    /// Malformed and oversized entries.
+    pub(crate) malformed: u64,
+    /// Entries and records of later versions.
+    pub(crate) newer: u64,
+}
+
+/// Reads the lanes of a log.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    lanes: Vec<Reader>,
+    seen: Seen,
+    skipped: SkippedCounts,
+}
+
+/// The state of one lane.
+#[derive(Debug)]
+struct Reader {
+    lane: Lane,
+    /// `None` until the lane was opened.
+    generation: Option<Generation>,
+    /// The end of the last entry that was read.
+    end: Offset,
+    /// The number of entries ever added to the lane, up to the last one that was read.
+    added: u64,
+    /// The last relayed entry that was read.
+    relayed: EntryId,
+}
+
+impl Reader {
+    fn at(&self, generation: Generation) -> Position {
+        Position {
+            generation,
+            lane: self.lane,
+            offset: self.end,
+        }
+    }
+
+    fn start(&mut self, opened: &Opened) -> Position {
+        self.generation = Some(opened.generation);
+        self.end = Offset::behind(opened.start);
+        self.added = opened.added;
+        self.relayed = opened.relayed;
+        self.at(opened.generation)
+    }
+
+    /// Whether entries were removed that the reader has not read. If it has read them a moment
+    /// before they were removed, it lags by a whole window.
+    fn lags_behind(&mut self, census: &Census) -> bool {
+        let lags = census.removed > self.added;
+        self.added = self.added.max(census.removed);
+        lags
+    }
+
+    /// Compares the number of entries that were read with the number of those that exist. Returns
+    /// whether entries are missing.
+    fn misses_entries(&mut self, census: &Census) -> bool {
+        if census.added == census.removed && self.end.entry < census.last {
+            // Nothing is left to read: the reader continues behind what was removed.
+            self.end = Offset::behind(census.last);
+        }
+        let expected = if census.last == self.end.entry {
+            census.added
+        } else {
+            census.removed.max(self.added)
+        };
+        let misses = expected != self.added;
+        self.added = expected;
+        misses
+    }
+}
+
+impl Follower {
+    pub(crate) fn new(lanes: Lanes) -> Self {
+        let reader = |lane| Reader {
+            lane,
+            generation: None,
+            end: Offset::ZERO,
+            added: 0,
+            relayed: EntryId::ZERO,
+        };
+        Self {
+            lanes: lanes.iter().map(reader).collect(),
+            seen: Seen::new(lanes),
+            skipped: SkippedCounts::default(),
+        }
+    }
+
+    /// The entries that were skipped.
+    pub(crate) const fn skipped(&self) -> SkippedCounts {
+        self.skipped
+    }
+
+    /// Continues a lane from where it was read, or in a new generation behind its marker.
+    pub(crate) fn opened(&mut self, lane: Lane, opened: &Opened, emit: &mut impl FnMut(Event<'_>)) {
+        let reader = &mut self.lanes[lane.index()];
+        match reader.generation {
+            None => emit(Event::Started {
+                at: reader.start(opened),
+            }),
+            Some(generation) if generation == opened.generation => {}
+            Some(_) => emit(Event::Reset {
+                at: reader.start(opened),
+                reason: ResetReason::Generation,
+            }),
+        }
+    }
+
+    /// Whether the whole log was read once.
+    pub(crate) const fn is_caught_up(&self) -> bool {
+        self.seen.is_complete()
+    }
+
+    /// Where to read all opened lanes next, [`READ_ENTRIES`] of each.
+    pub(crate) fn begin_read(&mut self) -> Vec<ReadFrom> {
+        self.seen.begin_read();
+        let from = self.lanes.iter().filter_map(|reader| {
+            Some(ReadFrom {
+                lane: reader.lane,
+                generation: reader.generation?,
+                after: reader.end.entry,
+                relayed_after: reader.relayed,
+            })
+        });
+        from.collect()
+    }
+
+    /// Applies what was read of a lane.
+    pub(crate) fn apply(&mut self, read: LaneRead, emit: &mut impl FnMut(Event<'_>)) {
+        let lane = read.lane.index();
+        if self.lanes[lane].generation != Some(read.generation) {
+            // The lane was opened again since.
+            return;
+        }
+        self.relay(&read, emit);
+        let is_drained = read.entries.len() < READ_ENTRIES;
+        if let (Some(census), Some((first, _))) = (&read.census, read.entries.first())
+            && self.lanes[lane].lags_behind(census)
+        {
+            // Before its messages: a client that has them must not move to another node unreset.
+            emit(Event::Reset {
+                at: Position {
+                    generation: read.generation,
+                    lane: read.lane,
+                    offset: Offset::before(*first),
+                },
+                reason: ResetReason::Lost,
+            });
+        }
+        for (id, bytes) in read.entries {
+            if id > self.lanes[lane].end.entry {
+                self.apply_entry(read.lane, id, bytes, emit);
+            }
+        }
+        let reader = &mut self.lanes[lane];
+        let Some(generation) = reader.generation else {
+            return;
+        };
+        let mut is_lost = is_drained && self.seen.drained(read.lane);
+        if let Some(census) = read.census {
+            is_lost |= reader.misses_entries(&census);
+        }
+        if is_lost {
+            emit(Event::Reset {
+                at: reader.at(generation),
+                reason: ResetReason::Lost,
+            });
+        }
+    }
+
+    /// Passes on relayed messages. They are in no order with entries, and none is repeated.
+    fn relay(&mut self, read: &LaneRead, emit: &mut impl FnMut(Event<'_>)) {
+        let reader = &mut self.lanes[read.lane.index()];
+        let at = reader.at(read.generation);
+        for (id, bytes) in &read.relayed {
+            if *id <= reader.relayed {
+                continue;
+            }
+            reader.relayed = *id;
+            let entry = match Entry::decode(bytes.clone()) {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.skipped.count(error);
+                    continue;
+                }
+            };
+            let (author, Body::Records(records)) = (entry.incarnation, &entry.body) else {
+                continue;
+            };
+            for record in records {
+                if let Record::Message(message) = record {
+                    emit(Event::Relayed {
+                        at,
+                        author,
+                        message,
+                    });
+                }
+            }
+        }
+    }
+
+    fn apply_entry(
+        &mut self,
+        lane: Lane,
+        id: EntryId,
+        bytes: Bytes,
+        emit: &mut impl FnMut(Event<'_>),
+    ) {
+        let reader = &mut self.lanes[lane.index()];
+        let Some(generation) = reader.generation else {
+            return;
+        };
+        reader.added += 1;
+        reader.end = Offset::before(id);
+        let start = reader.at(generation);
+        let entry = match Entry::decode(bytes) {
+            Ok(entry) => entry,
+            Err(error) => {
+                self.skipped.count(error);
+                emit(Event::Skipped { at: start });
+                return;
+            }
+        };
+        if let Body::Marker(generation) = entry.body {
+            if reader.generation.replace(generation) == Some(generation) {
+                emit(Event::Skipped { at: start });
+            } else {
+                let reason = ResetReason::Generation;
+                let at = reader.at(generation);
+                emit(Event::Reset { at, reason });
+            }
+            return;
+        }
+        match self.seen.entry(lane, entry.incarnation, entry.number) {
+            Verdict::New => {}
+            Verdict::BehindGap => {
+                let reason = ResetReason::Lost;
+                emit(Event::Reset { at: start, reason });
+            }
+            Verdict::Repeated => {
+                self.skipped.repeated += 1;
+                emit(Event::Skipped { at: start });
+                return;
+            }
+            Verdict::Refused => {
+                self.skipped.refused += 1;
+                emit(Event::Skipped { at: start });
+                return;
+            }
+        }
+        self.deliver(start, &entry, emit);
+    }
+
+    fn deliver(&mut self, start: Position, entry: &Entry, emit: &mut impl FnMut(Event<'_>)) {
+        let mut at = start;
+        let mut content = Content::Records;
+        let author = entry.incarnation;
+        match &entry.body {
+            Body::Records(records) => {
+                for record in records {
+                    at.offset.index += 1;
+                    match record {
+                        Record::Message(message) => emit(Event::Message {
+                            at,
+                            author,
+                            message,
+                        }),
+                        Record::Unknown => self.skipped.newer += 1,
+                        record => emit(Event::Record { at, author, record }),
+                    }
+                }
+            }
+            Body::Empty => content = Content::Empty,
+            Body::Heartbeat(heartbeat) => {
+                self.seen.heartbeat(author, &heartbeat.accepted);
+                emit(Event::Heartbeat {
+                    at,
+                    author,
+                    heartbeat,
+                });
+            }
+            Body::Marker(_) => {}
+        }
+        self.lanes[at.lane.index()].end = at.offset;
+        emit(Event::Entry {
+            at,
+            author,
+            number: entry.number,
+            content,
+        });
+    }
+
+    /// An incarnation is dead.
+    pub(crate) fn died(&mut self, incarnation: Incarnation, now: Instant) {
+        self.seen.died(incarnation, now);
+    }
+
+    /// Forgets incarnations that died longer than the age of the window ago.
+    pub(crate) fn forget_dead(&mut self, age: Duration, now: Instant) {
+        self.seen.forget_dead(age, now);
+    }
+}
+
+impl SkippedCounts {
+    fn count(&mut self, error: EntryError) {
+        *match error {
+            EntryError::Foreign => &mut self.foreign,
+            EntryError::Newer { .. } => &mut self.newer,
+            EntryError::Malformed | EntryError::TooLarge { .. } => &mut self.malformed,
+        } += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

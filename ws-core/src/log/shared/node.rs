@@ -1,0 +1,356 @@
+//! A node of a log that several nodes share: the tasks between an [`Engine`] and the pure parts.
+//!
+//! One task reads all lanes, two append to each lane and relay to it, one sends heartbeats, one
+//! records members. They end when the node is dropped.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+use super::append::{AppendError, AppendLimits, Bounded};
+use super::engine::{Engine, EngineError, RecordedMember};
+use super::entry::{Incarnation, LoggedMessage, Record};
+use super::erased::Commands;
+use super::follow::{Event, SkippedCounts};
+use super::liveness::Liveness;
+use super::recorder::Recorder;
+use super::window::WindowLimits;
+use crate::log::history::HistoryLimits;
+use crate::log::name::{Lane, Lanes, TopicName};
+use crate::log::position::Position;
+
+mod lane;
+mod tasks;
+
+pub(crate) use lane::{OpenedLane, ReplayError, Ticket};
+
+use lane::NodeLane;
+
+/// Incarnations that a node remembers as its own.
+const MAX_OWN: usize = 256;
+
+/// Work that remains after the lane is unlocked.
+pub(crate) type AfterLane = Option<Box<dyn FnOnce() + Send>>;
+
+/// Whether this node has logged an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Author {
+    This,
+    Another,
+}
+
+/// Applies what the node has read to its state. One task calls it.
+pub(crate) trait Apply: Send + Sync + 'static {
+    /// Applies an event, under the lock of its lane. It must not run code of the application, nor
+    /// lock a lane of the node.
+    fn apply(&self, event: &Event<'_>, author: Author) -> AfterLane;
+
+    /// Everything of one read was applied.
+    fn flush(&self) {}
+
+    /// Adds the members that nodes have recorded before this one has started.
+    fn load_members(&self, _members: Vec<RecordedMember>) {}
+
+    /// A node is dead: its members have left.
+    fn died(&self, _node: Incarnation) {}
+
+    /// Enters all members of this node in the topics of a lane again.
+    fn announce(&self, _lane: Lane) {}
+}
+
+/// The options of a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NodeOptions {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) lanes: Lanes,
+    pub(crate) append: AppendLimits,
+    pub(crate) window: WindowLimits,
+    /// Bytes of the histories of all topics.
+    pub(crate) history_bytes: usize,
+}
+
+/// A node. Dropping it ends its tasks; records that are not accepted yet are lost.
+pub(crate) struct Node {
+    shared: Arc<NodeShared>,
+    tasks: Mutex<JoinSet<()>>,
+    runtime: Handle,
+}
+
+struct NodeShared {
+    engine: Box<dyn Commands>,
+    apply: Box<dyn Apply>,
+    options: NodeOptions,
+    lanes: Box<[NodeLane]>,
+    identity: Mutex<Identity>,
+    liveness: Mutex<Liveness>,
+    recorder: Mutex<Recorder>,
+    /// The recorder has something to send.
+    noted: Notify,
+    skipped: Mutex<SkippedCounts>,
+    /// Incarnations that died since the last read.
+    deaths: Mutex<Vec<Incarnation>>,
+    is_ready: watch::Sender<bool>,
+    /// Relayed entries that the engine has refused.
+    relay_failures: AtomicU64,
+}
+
+/// The incarnations of this node.
+struct Identity {
+    /// The author of relayed entries.
+    first: Incarnation,
+    current: Incarnation,
+    /// At most [`MAX_OWN`], with the current one.
+    all: Vec<Incarnation>,
+}
+
+impl NodeShared {
+    fn identity(&self) -> MutexGuard<'_, Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn liveness(&self) -> MutexGuard<'_, Liveness> {
+        self.liveness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recorder(&self) -> MutexGuard<'_, Recorder> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deaths(&self) -> MutexGuard<'_, Vec<Incarnation>> {
+        self.deaths.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn author(&self, incarnation: Incarnation) -> Author {
+        if self.identity().all.contains(&incarnation) {
+            Author::This
+        } else {
+            Author::Another
+        }
+    }
+
+    fn lane(&self, lane: Lane) -> &NodeLane {
+        &self.lanes[lane.index()]
+    }
+}
+
+impl Node {
+    /// Starts a node on the current runtime.
+    pub(crate) fn start(engine: impl Engine, apply: impl Apply, options: NodeOptions) -> Self {
+        let incarnation = options.incarnation;
+        let lane = |lane| NodeLane::new(lane, incarnation, &options);
+        let shared = Arc::new(NodeShared {
+            engine: Box::new(engine),
+            apply: Box::new(apply),
+            options,
+            lanes: options.lanes.iter().map(lane).collect(),
+            identity: Mutex::new(Identity {
+                first: incarnation,
+                current: incarnation,
+                all: vec![incarnation],
+            }),
+            liveness: Mutex::default(),
+            recorder: Mutex::default(),
+            noted: Notify::new(),
+            skipped: Mutex::default(),
+            deaths: Mutex::default(),
+            is_ready: watch::Sender::new(false),
+            relay_failures: AtomicU64::new(0),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(shared.clone().read_lanes());
+        tasks.spawn(shared.clone().send_heartbeats());
+        tasks.spawn(shared.clone().record_members());
+        for lane in options.lanes.iter() {
+            tasks.spawn(shared.clone().append_lane(lane));
+            tasks.spawn(shared.clone().relay_lane(lane));
+        }
+        Self {
+            shared,
+            tasks: Mutex::new(tasks),
+            runtime: Handle::current(),
+        }
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a task that ends with the node.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        let mut tasks = self.tasks();
+        // The finished ones.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(task, &self.runtime)
+    }
+
+    /// Ends all tasks at once, as if the process had been killed.
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn kill(&self) {
+        self.tasks().abort_all();
+    }
+
+    /// The lane of a topic.
+    pub(crate) fn lane_of(&self, topic: &TopicName) -> Lane {
+        self.shared.options.lanes.of(topic)
+    }
+
+    /// Waits until the node has read the members and the whole log once.
+    pub(crate) async fn ready(&self) {
+        let mut ready = self.shared.is_ready.subscribe();
+        // The sender lives as long as the node.
+        let _ = ready.wait_for(|ready| *ready).await;
+    }
+
+    /// The entries that were skipped.
+    pub(crate) fn skipped(&self) -> SkippedCounts {
+        let skipped = self.shared.skipped.lock();
+        *skipped.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Messages that were dropped instead of relayed: queues were full, or the engine has refused
+    /// them.
+    pub(crate) fn relay_losses(&self) -> u64 {
+        let lanes = self.shared.lanes.iter();
+        let dropped: u64 = lanes.map(|lane| lane.relay().dropped()).sum();
+        dropped + self.shared.relay_failures.load(Ordering::Relaxed)
+    }
+
+    /// Queues a message. The ticket gets the outcome when the message is in the log and this node
+    /// has delivered it, or when that has failed.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::Full`] or [`AppendError::TooLarge`], with the ticket.
+    pub(crate) fn publish(
+        &self,
+        message: LoggedMessage,
+        ticket: Ticket,
+    ) -> Result<(), (Ticket, AppendError)> {
+        let lane = self.shared.lane(self.lane_of(&message.topic));
+        let record = Record::Message(message);
+        let pushed = lane
+            .appender()
+            .push(record, ticket, Bounded::ByQueue, Instant::now());
+        pushed?;
+        lane.queued.notify_one();
+        Ok(())
+    }
+
+    /// Queues a record about members. If it cannot be appended, [`Apply::announce`] is called when
+    /// the log is available again.
+    pub(crate) fn push_member(&self, lane: Lane, record: Record) {
+        self.shared.push_member(lane, record);
+    }
+
+    /// Relays a message to the other nodes, at best effort.
+    pub(crate) fn relay(&self, message: LoggedMessage) {
+        let lane = self.shared.lane(self.lane_of(&message.topic));
+        lane.relay().push(message);
+        lane.relayed.notify_one();
+    }
+
+    /// Notes a member of this node that was read from the log, for nodes that start later; `None`
+    /// if it has left.
+    pub(crate) fn note_member(&self, lane: Lane, key: Bytes, value: Option<Bytes>) {
+        self.shared.recorder().note(lane, key, value);
+        self.shared.noted.notify_one();
+    }
+
+    /// Notes that another node has members: it is dead unless it has heartbeats.
+    pub(crate) fn note_node(&self, node: Incarnation) {
+        if self.shared.author(node) == Author::Another {
+            self.shared.liveness().note(node);
+        }
+    }
+
+    /// Runs `read` with what the node has read of a lane, under its lock: later messages are
+    /// delivered to subscribers that it adds. `None` until the lane was opened.
+    pub(crate) fn with_lane<R>(
+        &self,
+        lane: Lane,
+        read: impl FnOnce(Option<&OpenedLane>) -> R,
+    ) -> R {
+        read(self.shared.lane(lane).opened().as_ref())
+    }
+
+    /// Waits until the node has read up to a position, or has learnt that it is of another
+    /// generation.
+    pub(crate) async fn reached(&self, position: Position) {
+        self.wait_for(position.lane, |opened| {
+            opened.generation() != position.generation || opened.head() >= position
+        })
+        .await;
+    }
+
+    /// Waits until a lane was opened.
+    pub(crate) async fn opened(&self, lane: Lane) {
+        self.wait_for(lane, |_| true).await;
+    }
+
+    async fn wait_for(&self, lane: Lane, is_met: impl Fn(&OpenedLane) -> bool) {
+        let lane = self.shared.lane(lane);
+        loop {
+            let mut moved = std::pin::pin!(lane.moved.notified());
+            moved.as_mut().enable();
+            if lane.opened().as_ref().is_some_and(&is_met) {
+                return;
+            }
+            moved.await;
+        }
+    }
+
+    /// Loads the part of a topic's history that is older than what this node has read.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] if the engine does not answer.
+    pub(crate) async fn load_history(
+        &self,
+        topic: &TopicName,
+        limits: HistoryLimits,
+    ) -> Result<(), EngineError> {
+        let lane = self.lane_of(topic);
+        let max = usize::try_from(limits.messages.get()).unwrap_or(usize::MAX);
+        let loaded = self.shared.engine.history(lane, topic, max).await?;
+        if let Some(opened) = &mut *self.shared.lane(lane).opened()
+            && !opened.is_loaded(topic)
+        {
+            opened.load(topic, loaded, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Whether nothing waits to be appended, relayed, or recorded.
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn is_idle(&self) -> bool {
+        let is_idle = |lane: &NodeLane| {
+            lane.appender().is_idle()
+                && lane.relay().is_empty()
+                && !lane.must_announce.load(Ordering::Relaxed)
+                && !lane.must_announce_later.load(Ordering::Relaxed)
+        };
+        self.shared.lanes.iter().all(is_idle) && self.shared.recorder().is_empty()
+    }
+
+    /// The heads of all lanes that were opened.
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn heads(&self) -> Vec<Position> {
+        let lanes = self.shared.lanes.iter();
+        let heads = lanes.filter_map(|lane| lane.opened().as_ref().map(OpenedLane::head));
+        heads.collect()
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,323 @@
+//! The tasks of a node.
+
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use futures::future::{Either, select};
+use tokio::time::{Instant, interval, sleep, sleep_until};
+
+use super::lane::{NodeLane, OpenedLane};
+use super::{Author, MAX_OWN, NodeShared};
+use crate::log::name::Lane;
+use crate::log::position::Position;
+use crate::log::shared::append::{AppendError, Bounded};
+use crate::log::shared::backoff::Backoff;
+use crate::log::shared::engine::{EngineError, LaneRead, READ_ENTRIES};
+use crate::log::shared::entry::{Heartbeat, Incarnation, Record, VERSIONS};
+use crate::log::shared::follow::{Event, Follower, ResetReason};
+use crate::log::shared::{HEARTBEAT, IDLE};
+
+impl NodeShared {
+    pub(super) async fn read_lanes(self: Arc<Self>) {
+        let mut follower = Follower::new(self.options.lanes);
+        let mut backoff = Backoff::new(self.options.incarnation);
+        self.load_members(&mut backoff).await;
+        loop {
+            let error = match self.open(&mut follower).await {
+                Ok(()) => self.read(&mut follower, &mut backoff).await,
+                Err(error) => error,
+            };
+            tracing::warn!(%error, "the log cannot be read; connecting again");
+            sleep(backoff.next()).await;
+        }
+    }
+
+    /// Loads the members before anything is read: changes that were read are newer.
+    async fn load_members(&self, backoff: &mut Backoff) {
+        loop {
+            match self.engine.all_members().await {
+                Ok(members) => {
+                    let mut liveness = self.liveness();
+                    members.iter().for_each(|member| liveness.note(member.node));
+                    drop(liveness);
+                    self.apply.load_members(members);
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the members cannot be loaded; trying again");
+                    sleep(backoff.next()).await;
+                }
+            }
+        }
+    }
+
+    async fn open(self: &Arc<Self>, follower: &mut Follower) -> Result<(), EngineError> {
+        for lane in self.options.lanes.iter() {
+            let opened = self.engine.open(lane).await?;
+            follower.opened(lane, &opened, &mut |event| self.apply(&event));
+            // Entries may wait for the new generation.
+            self.lane(lane).queued.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Reads until an error.
+    async fn read(self: &Arc<Self>, follower: &mut Follower, backoff: &mut Backoff) -> EngineError {
+        loop {
+            let from = follower.begin_read();
+            if follower.is_caught_up() {
+                self.is_ready
+                    .send_if_modified(|ready| !std::mem::replace(ready, true));
+            }
+            let reads = match self.engine.read(&from, READ_ENTRIES).await {
+                Ok(reads) => reads,
+                Err(error) => return error,
+            };
+            backoff.reset();
+            self.apply_reads(follower, reads).await;
+        }
+    }
+
+    async fn apply_reads(self: &Arc<Self>, follower: &mut Follower, reads: Vec<LaneRead>) {
+        for read in reads {
+            let lane = read.lane;
+            follower.apply(read, &mut |event| self.apply(&event));
+            self.apply.flush();
+            self.lane(lane).moved.notify_waiters();
+        }
+        self.note_skipped(follower);
+        let now = Instant::now();
+        let deaths = std::mem::take(&mut *self.deaths());
+        for dead in deaths {
+            follower.died(dead, now);
+            // Any node may remove its members from the snapshot, so none needs to succeed.
+            let _ = self.engine.remove_members(dead).await;
+        }
+        follower.forget_dead(self.options.window.age, now);
+        for lane in self.options.lanes.iter() {
+            if self.lane(lane).take_announcement() {
+                self.push_member(lane, Record::Cleared);
+                self.apply.announce(lane);
+            }
+        }
+    }
+
+    fn note_skipped(&self, follower: &Follower) {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        *skipped = follower.skipped();
+    }
+
+    fn apply(self: &Arc<Self>, event: &Event<'_>) {
+        let at = event.at();
+        let lane = self.lane(at.lane);
+        let now = Instant::now();
+        let mut opened = lane.opened();
+        match (&mut *opened, event) {
+            (opened, Event::Started { .. }) => {
+                *opened = Some(OpenedLane::new(at, &self.options, now));
+            }
+            (Some(opened), Event::Reset { .. }) => opened.reset(at, now),
+            (Some(opened), Event::Message { message, .. }) => {
+                opened.push(at.offset, message, now);
+            }
+            (Some(_), Event::Relayed { .. }) | (None, _) => {}
+            (Some(opened), _) => opened.reach(at.offset),
+        }
+        let author = event.author().map(|author| self.author(author));
+        let after = self.apply.apply(event, author.unwrap_or(Author::Another));
+        drop(opened);
+        if let Some(after) = after {
+            after();
+        }
+        self.applied(event, at, lane);
+    }
+
+    /// What follows from an event for the node itself, without the lock of the lane.
+    fn applied(self: &Arc<Self>, event: &Event<'_>, at: Position, lane: &NodeLane) {
+        match event {
+            Event::Entry {
+                author,
+                number,
+                content,
+                ..
+            } if self.author(*author) == Author::This => {
+                lane.change(|appender| appender.was_read(*author, *number, at, *content));
+            }
+            Event::Started { .. } => lane.moved.notify_waiters(),
+            Event::Reset { reason, .. } => {
+                lane.moved.notify_waiters();
+                match reason {
+                    // Every node enters its members again.
+                    ResetReason::Generation => {
+                        self.liveness().reset();
+                        lane.must_announce.store(true, Ordering::Relaxed);
+                    }
+                    ResetReason::Lost => self.push_member(at.lane, Record::Recall),
+                }
+            }
+            Event::Record {
+                record: Record::Recall,
+                ..
+            } => lane.must_announce.store(true, Ordering::Relaxed),
+            Event::Record {
+                author,
+                record: Record::Cleared,
+                ..
+            } if self.author(*author) == Author::This => self.recorder().clear(at.lane),
+            Event::Heartbeat { author, .. } => {
+                let dead = self.liveness().heartbeat(*author);
+                dead.into_iter().for_each(|dead| self.bury(dead));
+            }
+            _ => {}
+        }
+    }
+
+    /// A node is dead. If it is this one, it takes another incarnation and enters its members again.
+    fn bury(&self, dead: Incarnation) {
+        self.deaths().push(dead);
+        self.apply.died(dead);
+        let mut identity = self.identity();
+        if identity.current != dead {
+            return;
+        }
+        // Hash maps with random keys do not work without random numbers either.
+        let next = Incarnation::random().expect("the operating system provides random numbers");
+        identity.current = next;
+        identity.all.push(next);
+        if identity.all.len() > MAX_OWN {
+            identity.all.remove(1);
+        }
+        for lane in &self.lanes {
+            lane.appender().renew(next);
+            lane.must_announce.store(true, Ordering::Relaxed);
+        }
+        drop(identity);
+        tracing::warn!("the other nodes have taken this one for dead; it continues under a new id");
+    }
+
+    /// Queues a record about members, beyond the limits of the queue: members have their own. If it
+    /// cannot be appended, all members of the lane are announced when it is available again.
+    pub(super) fn push_member(self: &Arc<Self>, lane: Lane, record: Record) {
+        let this = Arc::downgrade(self);
+        let ticket = Box::new(move |outcome: Result<Position, AppendError>| {
+            if outcome.is_err()
+                && let Some(this) = this.upgrade()
+            {
+                let lane = this.lane(lane);
+                lane.must_announce_later.store(true, Ordering::Relaxed);
+            }
+        });
+        let state = self.lane(lane);
+        // It is not bounded by the queue, and has no message that could be too large.
+        let _ = state
+            .appender()
+            .push(record, ticket, Bounded::ByAuthor, Instant::now());
+        state.queued.notify_one();
+    }
+
+    pub(super) async fn append_lane(self: Arc<Self>, lane: Lane) {
+        let state = self.lane(lane);
+        // Lanes have pauses of their own.
+        let seed = self.options.incarnation.0 ^ u64::from(lane.0) << 32;
+        let mut backoff = Backoff::new(Incarnation(seed));
+        loop {
+            let generation = state.generation();
+            let next = |generation| state.appender().next(generation, Instant::now());
+            let Some(append) = generation.and_then(next) else {
+                expiring(state, state.queued.notified()).await;
+                continue;
+            };
+            let answer = expiring(state, self.engine.append(&append)).await;
+            state.change(|appender| appender.answered(&append, &answer));
+            match answer {
+                Ok(_) => backoff.reset(),
+                Err(error) => {
+                    tracing::debug!(%error, lane = lane.0, "an entry could not be appended");
+                    expiring(state, sleep(backoff.next())).await;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn relay_lane(self: Arc<Self>, lane: Lane) {
+        let state = self.lane(lane);
+        let author = self.identity().first;
+        loop {
+            let next = state.relay().next(author);
+            let Some(entry) = next else {
+                state.relayed.notified().await;
+                continue;
+            };
+            if let Err(error) = self.engine.relay(lane, entry).await {
+                self.relay_failures.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(%error, lane = lane.0, "messages could not be relayed");
+            }
+        }
+    }
+
+    /// Records the members of this node for nodes that start later.
+    pub(super) async fn record_members(self: Arc<Self>) {
+        let mut backoff = Backoff::new(self.options.incarnation);
+        loop {
+            let changes = self.recorder().next();
+            let Some(changes) = changes else {
+                self.noted.notified().await;
+                continue;
+            };
+            let node = self.identity().current;
+            match self.engine.record_members(node, &changes).await {
+                Ok(()) => backoff.reset(),
+                Err(error) => {
+                    self.recorder().restore(changes);
+                    tracing::debug!(%error, "members could not be recorded");
+                    sleep(backoff.next()).await;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn send_heartbeats(self: Arc<Self>) {
+        let mut ticks = interval(HEARTBEAT);
+        loop {
+            ticks.tick().await;
+            self.queue_heartbeat();
+            let now = Instant::now();
+            for lane in &self.lanes {
+                if let Some(opened) = &mut *lane.opened() {
+                    opened.trim(now);
+                }
+                if lane.must_announce_later.swap(false, Ordering::Relaxed) {
+                    lane.must_announce.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    fn queue_heartbeat(&self) {
+        // Locked throughout: the numbers are those of one incarnation.
+        let identity = self.identity();
+        let accepted = self.lanes.iter().map(|lane| lane.appender().accepted());
+        let heartbeat = Heartbeat {
+            versions: VERSIONS,
+            accepted: accepted.collect(),
+        };
+        let control = self.lane(Lane::CONTROL);
+        control.appender().heartbeat(heartbeat);
+        drop(identity);
+        control.queued.notify_one();
+    }
+}
+
+/// Awaits a future, and meanwhile reports the records that have waited too long.
+async fn expiring<F: Future>(lane: &NodeLane, future: F) -> F::Output {
+    let mut future = pin!(future);
+    loop {
+        let deadline = lane.appender().deadline();
+        let deadline = deadline.unwrap_or_else(|| Instant::now() + IDLE);
+        match select(future.as_mut(), pin!(sleep_until(deadline))).await {
+            Either::Left((output, _)) => return output,
+            Either::Right(_) => lane.change(|appender| appender.expire(Instant::now())),
+        }
+    }
+}

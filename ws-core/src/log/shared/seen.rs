@@ -1,0 +1,306 @@
+//! The entries that a node has read, by incarnation and number: finds repeated and lost ones.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::entry::Incarnation;
+use crate::log::name::{Lane, Lanes};
+
+/// Incarnations whose numbers are remembered, for each lane. Entries of others are refused.
+pub(crate) const MAX_INCARNATIONS: usize = 4096;
+
+/// What an entry is for this node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    New,
+    /// A copy of an entry that was read before.
+    Repeated,
+    /// New, but entries before it are lost.
+    BehindGap,
+    /// There is no memory for one more incarnation, or it is one that was forgotten.
+    Refused,
+}
+
+/// The last numbers of all incarnations. 16 bytes for each incarnation and lane.
+///
+/// Numbers outlive generations: an entry that is sent again to a server with an earlier snapshot is
+/// still a repeated one.
+#[derive(Debug)]
+pub(super) struct Seen {
+    lanes: Vec<LaneNumbers>,
+    /// Whether every living incarnation is known. Before, the first entry of one may have any
+    /// number.
+    is_complete: bool,
+    dead: Vec<(Incarnation, Instant)>,
+    forgotten: Forgotten,
+}
+
+/// Incarnations whose numbers were forgotten after their death, at most [`MAX_INCARNATIONS`]: what
+/// still arrives of them was reported as unconfirmed long ago.
+#[derive(Default, Debug)]
+struct Forgotten {
+    all: HashSet<Incarnation>,
+    by_age: VecDeque<Incarnation>,
+}
+
+impl Forgotten {
+    fn add(&mut self, incarnation: Incarnation) {
+        if self.all.insert(incarnation) {
+            self.by_age.push_back(incarnation);
+        }
+        if self.by_age.len() > MAX_INCARNATIONS
+            && let Some(oldest) = self.by_age.pop_front()
+        {
+            self.all.remove(&oldest);
+        }
+    }
+}
+
+#[derive(Default, Debug)]
+struct LaneNumbers {
+    last: HashMap<Incarnation, u64>,
+    /// What heartbeats claim, until the lane was read far enough to check it.
+    claims: HashMap<Incarnation, Claim>,
+    was_drained: bool,
+}
+
+/// The log has accepted the entry of this number, so a read that begins now finds it.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    number: u64,
+    is_due: bool,
+}
+
+impl LaneNumbers {
+    /// Sets the last number of an incarnation. Returns `false` if there is no memory for it.
+    fn set(&mut self, incarnation: Incarnation, number: u64) -> bool {
+        if let Some(last) = self.last.get_mut(&incarnation) {
+            *last = number.max(*last);
+            return true;
+        }
+        let has_memory = self.last.len() < MAX_INCARNATIONS;
+        if has_memory {
+            self.last.insert(incarnation, number);
+        }
+        has_memory
+    }
+}
+
+impl Seen {
+    pub(super) fn new(lanes: Lanes) -> Self {
+        Self {
+            lanes: lanes.iter().map(|_| LaneNumbers::default()).collect(),
+            is_complete: false,
+            dead: Vec::new(),
+            forgotten: Forgotten::default(),
+        }
+    }
+
+    /// Whether every living incarnation is known.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// Judges an entry, and remembers its number.
+    pub(super) fn entry(&mut self, lane: Lane, author: Incarnation, number: u64) -> Verdict {
+        if self.forgotten.all.contains(&author) {
+            return Verdict::Refused;
+        }
+        let is_complete = self.is_complete;
+        let numbers = &mut self.lanes[lane.index()];
+        let last = match numbers.last.get(&author) {
+            Some(last) => *last,
+            None if is_complete => 0,
+            // Its earlier entries may be older than those that this node reads.
+            None => number.saturating_sub(1),
+        };
+        if number <= last {
+            return Verdict::Repeated;
+        }
+        if !numbers.set(author, number) {
+            return Verdict::Refused;
+        }
+        if number == last + 1 {
+            Verdict::New
+        } else {
+            Verdict::BehindGap
+        }
+    }
+
+    /// Notes what a heartbeat claims: the last accepted number of each lane.
+    pub(super) fn heartbeat(&mut self, author: Incarnation, accepted: &[u64]) {
+        if self.forgotten.all.contains(&author) {
+            return;
+        }
+        for (numbers, number) in self.lanes.iter_mut().zip(accepted) {
+            let last = numbers.last.get(&author);
+            if *number == 0 && last.is_none() {
+                // It begins here: its first entry must have the number 1.
+                numbers.set(author, 0);
+            } else if last.is_none_or(|last| last < number) {
+                let claim = Claim {
+                    number: *number,
+                    is_due: false,
+                };
+                let known = numbers.claims.len() < MAX_INCARNATIONS;
+                if known || numbers.claims.contains_key(&author) {
+                    numbers.claims.insert(author, claim);
+                }
+            }
+        }
+    }
+
+    /// A read of all lanes begins: it finds what the heartbeats before it claim.
+    pub(super) fn begin_read(&mut self) {
+        let all_drained = self.lanes.iter().all(|numbers| numbers.was_drained);
+        for numbers in &mut self.lanes {
+            for claim in numbers.claims.values_mut() {
+                claim.is_due = true;
+            }
+        }
+        self.is_complete |= all_drained && self.lanes.iter().all(|it| it.claims.is_empty());
+    }
+
+    /// A lane was read to its end. Returns whether entries at its end are lost.
+    #[must_use]
+    pub(super) fn drained(&mut self, lane: Lane) -> bool {
+        let numbers = &mut self.lanes[lane.index()];
+        numbers.was_drained = true;
+        if numbers.claims.is_empty() {
+            return false;
+        }
+        let mut is_lost = false;
+        for (author, claim) in std::mem::take(&mut numbers.claims) {
+            if !claim.is_due {
+                numbers.claims.insert(author, claim);
+                continue;
+            }
+            let last = numbers.last.get(&author);
+            // If nothing of it was read, its entries are older than what this node reads.
+            is_lost |= last.is_some_and(|last| *last < claim.number);
+            numbers.set(author, claim.number);
+        }
+        is_lost
+    }
+
+    /// An incarnation is dead: it will append nothing more.
+    pub(super) fn died(&mut self, incarnation: Incarnation, now: Instant) {
+        if self.dead.iter().all(|(dead, _)| *dead != incarnation) {
+            self.dead.push((incarnation, now));
+        }
+    }
+
+    /// Forgets the incarnations that died longer than `age` ago: their entries have left the
+    /// window.
+    pub(super) fn forget_dead(&mut self, age: Duration, now: Instant) {
+        let (lanes, forgotten) = (&mut self.lanes, &mut self.forgotten);
+        self.dead.retain(|(incarnation, died)| {
+            let keep = now.duration_since(*died) < age;
+            if !keep {
+                forgotten.add(*incarnation);
+                for numbers in &mut *lanes {
+                    numbers.last.remove(incarnation);
+                    numbers.claims.remove(incarnation);
+                }
+            }
+            keep
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Verdict::{BehindGap, New, Repeated};
+    use super::*;
+
+    const A: Incarnation = Incarnation(1);
+    const B: Incarnation = Incarnation(2);
+    const LANE: Lane = Lane(1);
+
+    fn seen() -> Seen {
+        Seen::new(Lanes::new(2).unwrap())
+    }
+
+    /// A node that has read every lane to its end.
+    fn complete() -> Seen {
+        let mut seen = seen();
+        assert!(!seen.drained(Lane(0)) && !seen.drained(Lane(1)));
+        seen.begin_read();
+        seen
+    }
+
+    #[test]
+    fn repeated_and_lost_entries_are_found() {
+        let mut seen = complete();
+        let numbers = [1, 2, 2, 1, 3, 5, 4, 6];
+        let verdicts = numbers.map(|number| seen.entry(LANE, A, number));
+        let expected = [New, New, Repeated, Repeated, New, BehindGap, Repeated, New];
+        assert_eq!(verdicts, expected);
+        assert_eq!(seen.entry(Lane(0), A, 1), New, "each lane counts by itself");
+    }
+
+    #[test]
+    fn the_first_number_is_1_unless_this_node_started_later() {
+        assert_eq!(seen().entry(LANE, A, 7), Verdict::New);
+        assert_eq!(complete().entry(LANE, A, 7), Verdict::BehindGap);
+        assert_eq!(complete().entry(LANE, A, 1), Verdict::New);
+    }
+
+    #[test]
+    fn a_heartbeat_reveals_that_the_last_entry_is_lost() {
+        let mut seen = complete();
+        seen.entry(LANE, A, 1);
+        seen.heartbeat(A, &[0, 2]);
+        assert!(!seen.drained(LANE), "the read began before the heartbeat");
+        seen.begin_read();
+        assert!(seen.drained(LANE));
+        assert!(!seen.drained(LANE));
+        assert_eq!(seen.entry(LANE, A, 3), Verdict::New);
+    }
+
+    #[test]
+    fn a_heartbeat_reveals_nothing_if_the_entry_was_only_late() {
+        let mut seen = complete();
+        seen.heartbeat(A, &[0, 1]);
+        seen.begin_read();
+        assert_eq!(seen.entry(LANE, A, 1), Verdict::New);
+        assert!(!seen.drained(LANE));
+    }
+
+    #[test]
+    fn a_node_that_starts_later_learns_the_numbers_of_heartbeats() {
+        let mut seen = seen();
+        seen.heartbeat(A, &[3, 7]);
+        seen.heartbeat(B, &[0, 0]);
+        assert!(!seen.drained(Lane(0)) && !seen.drained(LANE));
+        seen.begin_read();
+        assert!(!seen.is_complete, "the claims were not due before");
+        assert!(!seen.drained(Lane(0)) && !seen.drained(LANE));
+        seen.begin_read();
+        assert!(seen.is_complete);
+        assert_eq!(seen.entry(LANE, A, 8), Verdict::New);
+        assert_eq!(seen.entry(LANE, B, 2), Verdict::BehindGap);
+    }
+
+    #[test]
+    fn the_memory_is_bounded_and_freed_by_deaths() {
+        let mut seen = complete();
+        let now = Instant::now();
+        for number in 0..MAX_INCARNATIONS as u64 {
+            assert_eq!(seen.entry(LANE, Incarnation(10 + number), 1), Verdict::New);
+        }
+        assert_eq!(seen.entry(LANE, A, 1), Verdict::Refused);
+        assert_eq!(seen.entry(LANE, Incarnation(10), 2), Verdict::New);
+        seen.died(Incarnation(11), now);
+        let age = Duration::from_secs(180);
+        seen.forget_dead(age, now + age / 2);
+        assert_eq!(seen.entry(LANE, A, 1), Verdict::Refused);
+        assert_eq!(seen.entry(LANE, Incarnation(11), 1), Verdict::Repeated);
+        seen.forget_dead(age, now + age);
+        assert_eq!(seen.entry(LANE, A, 1), Verdict::New);
+        // Its late entry has an old number: it must not look like a gap.
+        assert_eq!(seen.entry(LANE, Incarnation(11), 7), Verdict::Refused);
+    }
+}
