@@ -35,6 +35,13 @@ fn topic(number: u64) -> TopicName {
     TopicName::new(format!("topic/{number}"))
 }
 
+fn history(of: &TopicName) -> Option<HistoryLimits> {
+    (*of == topic(0)).then(|| HistoryLimits {
+        messages: 3.try_into().unwrap(),
+        keep: Duration::from_secs(60),
+    })
+}
+
 /// A client of one topic: what it has received since it subscribed.
 #[derive(Debug)]
 struct Client {
@@ -200,10 +207,7 @@ impl World {
             let number = self.random.below(TOPICS);
             let topic = topic(number);
             let id = format!("{}", self.published.len());
-            let history = (number == 0).then(|| HistoryLimits {
-                messages: 3.try_into().unwrap(),
-                keep: Duration::from_secs(60),
-            });
+            let history = history(&topic);
             let message = LoggedMessage {
                 topic,
                 message: Message::text(id.clone()),
@@ -274,7 +278,7 @@ impl World {
                 return;
             };
             let head = opened.head();
-            match opened.since(&topic, from, None, Instant::now()) {
+            match opened.since(&topic, from, history(&topic), Instant::now()) {
                 Ok(recent) => {
                     let last = client.last();
                     last.node = *id;

@@ -245,7 +245,7 @@ impl OpenedLane {
         if from > self.head() {
             return Err(ReplayError::Ahead);
         }
-        if let Some(read) = self.read_since(topic, from.offset, now) {
+        if let Some(read) = self.read_since(topic, from.offset, limits, now) {
             return Ok(read);
         }
         let limits = limits.filter(|_| from.offset < self.start);
@@ -255,7 +255,7 @@ impl OpenedLane {
         // Messages may have been removed behind the position, unless its own message is kept.
         let place = earlier.iter().position(|kept| kept.at == from);
         let place = place.ok_or(ReplayError::Gap)?;
-        let read = self.read_since(topic, self.start, now);
+        let read = self.read_since(topic, self.start, Some(limits), now);
         let mut all = earlier[place + 1..].to_vec();
         all.extend(read.ok_or(ReplayError::Gap)?);
         Ok(all)
@@ -266,6 +266,7 @@ impl OpenedLane {
         &self,
         topic: &TopicName,
         place: Offset,
+        limits: Option<HistoryLimits>,
         now: Instant,
     ) -> Option<Vec<PositionedMessage>> {
         if place < self.start {
@@ -281,6 +282,7 @@ impl OpenedLane {
             }
             // A history may go back further than the window.
             Err(ResumeError::Gap | ResumeError::Ahead) => {
+                limits?;
                 let kept = self.histories.after(topic, place, now);
                 kept.ok().map(|kept| self.positioned(kept))
             }
