@@ -17,6 +17,7 @@ need cc "gcc libc6-dev" "links the Rust crates"
 need kill procps "sends signals to the examples"
 need node "nodejs ca-certificates" "runs the scripts of the browser tests, version 18 or later"
 need npm npm "installs playwright-core"
+need redis-server redis-server "the server of the tests of Redis, version 7 or later"
 export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
 if [ "$CHROMIUM" = /usr/bin/chromium ]; then
   need "$CHROMIUM" chromium "the browser of the browser tests"

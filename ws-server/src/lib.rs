@@ -73,9 +73,11 @@
 //! |---|---|
 //! | `msgpack` | `decode::MsgPack<T>`: payloads and replies in `MessagePack` |
 //! | `cluster` | the module `cluster`: several servers over one log |
+//! | `redis` | `redis::RedisStore`: sessions in Redis or Valkey |
+//! | `redis-tls` | `redis`, also over TLS |
 //! | `test-kit` | the module `testkit`: clients and pages in memory, with paused time |
 //!
-//! Both are off by default. Tests need these lines in `Cargo.toml`:
+//! All are off by default. Tests need these lines in `Cargo.toml`:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -110,6 +112,8 @@ mod handshake;
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
 mod recent_refusals;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod runtime;
 mod server;
 mod shared;

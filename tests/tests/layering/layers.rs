@@ -57,6 +57,7 @@ const SERVER: &[Layer] = &[
             "exchange",
             "failure",
             "recent_refusals",
+            "redis",
             "runtime",
             "watchdog",
         ],

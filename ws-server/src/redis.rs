@@ -1,0 +1,177 @@
+//! Redis or Valkey: sessions that survive a restart and that several servers share.
+//!
+//! [`Redis`] is a handle to one server. It connects when it is first used, and reconnects for as
+//! long as it exists. [`RedisStore`] keeps sessions there.
+//!
+//! ```no_run
+//! use ws_server::prelude::*;
+//! use ws_server::redis::{Redis, RedisStore};
+//! # struct Echo;
+//! # #[ws_handler]
+//! # impl Echo { fn init() -> Self { Echo } }
+//! # dispatch! { struct Routes; echo: "/echo" => Echo; }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let redis = Redis::new("redis://:password@10.0.0.5")?;
+//! // Optional: a wrong password or eviction policy ends the program here.
+//! redis.connected().await?;
+//! let server = Server::new(Routes::table()).session_store(RedisStore::new(redis));
+//! server.build()?.run("127.0.0.1:3030").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Requirements
+//!
+//! Redis 7.0 or Valkey 7.2, or later: one primary, not a cluster. `maxmemory-policy` must be
+//! `noeviction`, the default: any other policy deletes sessions silently. A server that does not meet
+//! these requirements is not used.
+//!
+//! Every key begins with a prefix, `ws:` by default, and expires. A user for this library needs
+//! these permissions:
+//!
+//! ```text
+//! ACL SETUSER ws on >password ~ws:* +@read +@write +@connection +@scripting -@dangerous +info +time
+//! ```
+//!
+//! # When Redis is down
+//!
+//! A call waits at most a second for a connection, and at most 2.5 seconds for an answer. A
+//! handshake that needs a session then gets 503. Open connections continue.
+
+mod backoff;
+mod channel;
+mod error;
+mod info;
+mod script;
+mod sessions;
+mod target;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use error::RedisError;
+pub use sessions::RedisStore;
+
+use channel::Channel;
+use target::Target;
+
+/// The prefix of all keys, unless configured.
+const DEFAULT_PREFIX: &str = "ws:";
+
+/// Bytes of the longest prefix.
+const MAX_PREFIX: usize = 64;
+
+/// A Redis or Valkey server. Clones share its connections.
+///
+/// ```
+/// use ws_server::redis::Redis;
+///
+/// # fn main() -> Result<(), ws_server::redis::RedisError> {
+/// let redis = Redis::new("redis://user:password@10.0.0.5:6379/0")?.prefix("shop:")?;
+/// assert_eq!(redis.address(), "10.0.0.5:6379");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Redis {
+    prefix: Arc<str>,
+    links: Arc<Links>,
+}
+
+/// The connections to one server.
+struct Links {
+    target: Arc<Target>,
+    /// For all commands that answer at once.
+    commands: Channel,
+}
+
+impl Redis {
+    /// Creates a handle to the server with this URL: `redis://user:password@host:port/database`,
+    /// or `rediss://` for TLS (feature `redis-tls`). Only the host is required. It connects when it
+    /// is first used.
+    ///
+    /// # Errors
+    ///
+    /// [`RedisError::Url`] or [`RedisError::TlsDisabled`].
+    pub fn new(url: &str) -> Result<Self, RedisError> {
+        let target = Arc::new(Target::new(url)?);
+        Ok(Self {
+            prefix: DEFAULT_PREFIX.into(),
+            links: Arc::new(Links {
+                commands: Channel::new(target.clone()),
+                target,
+            }),
+        })
+    }
+
+    /// Sets the prefix of all keys: 1 to 64 bytes without braces, control characters and spaces.
+    /// Applications that share a server need different prefixes.
+    ///
+    /// # Errors
+    ///
+    /// [`RedisError::Prefix`].
+    pub fn prefix(mut self, prefix: &str) -> Result<Self, RedisError> {
+        let is_valid = |byte: u8| byte.is_ascii_graphic() && byte != b'{' && byte != b'}';
+        if !(1..=MAX_PREFIX).contains(&prefix.len()) || !prefix.bytes().all(is_valid) {
+            let value = prefix.to_owned();
+            return Err(RedisError::Prefix { value });
+        }
+        self.prefix = prefix.into();
+        Ok(self)
+    }
+
+    /// The host and the port, without user and password.
+    pub fn address(&self) -> &str {
+        self.links.target.address()
+    }
+
+    /// Waits until the server is connected. While it cannot be reached, this waits: limit it with
+    /// a timeout if Redis may come later than the application.
+    ///
+    /// # Errors
+    ///
+    /// A [`RedisError`] that only an operator can correct, such as a wrong password or policy. The
+    /// handle continues to try.
+    pub async fn connected(&self) -> Result<(), RedisError> {
+        self.links.commands.first_connection().await
+    }
+}
+
+/// Shows the address and the prefix, not the password.
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis")
+            .field("address", &self.address())
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_cannot_break_the_hash_tags() {
+        let redis = Redis::new("redis://localhost").unwrap();
+        for value in ["", "a b", "{a}", "a}", "ü:", &"x".repeat(65)] {
+            let error = redis.clone().prefix(value).unwrap_err();
+            assert_eq!(
+                error,
+                RedisError::Prefix {
+                    value: value.to_owned()
+                }
+            );
+        }
+        assert!(redis.prefix("shop-2:").is_ok());
+    }
+
+    #[test]
+    fn debug_output_hides_the_password() {
+        let redis = Redis::new("redis://ada:secret@10.0.0.5:7000/3").unwrap();
+        let shown = format!("{redis:?}");
+        let expected = "Redis { address: \"10.0.0.5:7000\", prefix: \"ws:\", .. }";
+        assert_eq!(shown, expected);
+    }
+}

@@ -1,0 +1,183 @@
+//! The errors of a Redis server.
+
+use ::redis::{ErrorKind, RedisError as CommandError, ServerErrorKind};
+
+/// Why Redis cannot be used, or has not executed a command.
+///
+/// The text names the server, never its user, password or data.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedisError {
+    /// The URL is invalid. It may contain a password, so it is not shown.
+    #[error("the URL of Redis is invalid; write it as in `redis://user:password@10.0.0.5:6379/0`")]
+    Url,
+    /// The URL begins with `rediss://`, which requires the feature `redis-tls`.
+    #[error("the URL of Redis begins with `rediss://`; enable the feature `redis-tls`")]
+    TlsDisabled,
+    /// The prefix of the keys is invalid.
+    #[error(
+        "the prefix of keys is {value:?}; it must be 1 to 64 visible ASCII characters without braces"
+    )]
+    Prefix {
+        /// The value that was set.
+        value: String,
+    },
+    /// There is no connection, so the command was not sent.
+    #[error("Redis at {address} cannot be reached: {reason}")]
+    Unreachable {
+        /// The host and the port.
+        address: String,
+        /// The reason of the last attempt.
+        reason: String,
+    },
+    /// The server does not accept the user or the password.
+    #[error("Redis at {address} does not accept the user or the password")]
+    Login {
+        /// The host and the port.
+        address: String,
+    },
+    /// The server is older than 7.0.
+    #[error("Redis at {address} has version {version}; use 7.0 or later")]
+    Version {
+        /// The host and the port.
+        address: String,
+        /// The version that it reports.
+        version: String,
+    },
+    /// The server is a replica, so it accepts no writes.
+    #[error("Redis at {address} is a replica; connect to the primary")]
+    Replica {
+        /// The host and the port.
+        address: String,
+    },
+    /// The server belongs to a Redis Cluster.
+    #[error("Redis at {address} is a node of a cluster; connect to a single server")]
+    Cluster {
+        /// The host and the port.
+        address: String,
+    },
+    /// The server evicts keys when its memory is full.
+    #[error(
+        "Redis at {address} has `maxmemory-policy {policy}`, which deletes data silently; set it \
+         to `noeviction`"
+    )]
+    Eviction {
+        /// The host and the port.
+        address: String,
+        /// The policy that it reports.
+        policy: String,
+    },
+    /// The memory of the server is full, so the command was refused.
+    #[error("Redis at {address} has reached `maxmemory`")]
+    OutOfMemory {
+        /// The host and the port.
+        address: String,
+    },
+    /// The server has refused the command.
+    #[error("Redis at {address} refused a command with {code}")]
+    Refused {
+        /// The host and the port.
+        address: String,
+        /// The code of its error, such as `NOPERM`.
+        code: String,
+    },
+    /// The connection was lost, or no answer came in time. The command may have been executed, or
+    /// may still be.
+    #[error("Redis at {address} did not answer: {reason}; the command may have been executed")]
+    Unanswered {
+        /// The host and the port.
+        address: String,
+        /// The error of the connection.
+        reason: String,
+    },
+    /// The reply does not have the form that the command specifies.
+    #[error("Redis at {address} gave an unexpected answer to {command}")]
+    Answer {
+        /// The host and the port.
+        address: String,
+        /// The name of the command.
+        command: &'static str,
+    },
+}
+
+/// What an error means for the connection on which it occurred.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// The connection can be used.
+    Sound,
+    /// The connection must be replaced, and the server checked again.
+    Broken,
+}
+
+impl RedisError {
+    /// The error of a command that was sent.
+    pub(super) fn of_command(error: &CommandError, address: &str) -> (Self, Verdict) {
+        let address = address.to_owned();
+        let Some(code) = error.code().map(str::to_owned) else {
+            let reason = reason(error);
+            return (Self::Unanswered { address, reason }, Verdict::Broken);
+        };
+        if code == "OOM" {
+            return (Self::OutOfMemory { address }, Verdict::Sound);
+        }
+        // The server was demoted, or is not ready: only a new connection shows its new state.
+        let is_replaced = matches!(
+            error.kind(),
+            ErrorKind::Server(
+                ServerErrorKind::ReadOnly
+                    | ServerErrorKind::MasterDown
+                    | ServerErrorKind::BusyLoading
+                    | ServerErrorKind::ClusterDown
+            )
+        ) || matches!(&*code, "NOREPLICAS" | "NOAUTH");
+        let verdict = if is_replaced {
+            Verdict::Broken
+        } else {
+            Verdict::Sound
+        };
+        (Self::Refused { address, code }, verdict)
+    }
+
+    /// The error of an attempt to connect.
+    pub(super) fn of_connecting(error: &CommandError, address: &str) -> Self {
+        let address = address.to_owned();
+        match error.code().map(str::to_owned) {
+            Some(code) if matches!(&*code, "WRONGPASS" | "NOAUTH") => Self::Login { address },
+            _ if error.kind() == ErrorKind::AuthenticationFailed => Self::Login { address },
+            // It still loads its data.
+            Some(code) if matches!(&*code, "LOADING" | "MASTERDOWN") => {
+                let reason = code;
+                Self::Unreachable { address, reason }
+            }
+            Some(code) => Self::Refused { address, code },
+            None => Self::Unreachable {
+                address,
+                reason: reason(error),
+            },
+        }
+    }
+
+    /// Whether only an operator can correct this.
+    pub(super) const fn is_permanent(&self) -> bool {
+        matches!(
+            self,
+            Self::Login { .. }
+                | Self::Version { .. }
+                | Self::Replica { .. }
+                | Self::Cluster { .. }
+                | Self::Eviction { .. }
+                | Self::Refused { .. }
+        )
+    }
+}
+
+/// The reason of a failure below the protocol, which contains no data.
+fn reason(error: &CommandError) -> String {
+    if error.is_timeout() {
+        "timed out".to_owned()
+    } else if error.is_io_error() {
+        error.to_string()
+    } else {
+        error.category().to_owned()
+    }
+}

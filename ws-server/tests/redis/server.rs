@@ -1,0 +1,142 @@
+//! A `redis-server` on a free port, in a temporary folder.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, fs, process, thread};
+
+use ws_server::redis::Redis;
+
+/// How long a server may take to start.
+const START: Duration = Duration::from_secs(10);
+
+/// A running server, or a port without one. Dropping it ends the server and removes its folder.
+pub(crate) struct RedisServer {
+    port: u16,
+    folder: PathBuf,
+    options: Vec<String>,
+    password: Option<&'static str>,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// Starts a server that writes nothing to disk.
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts a server with these options, such as `["--maxmemory", "1mb"]`.
+    pub(crate) fn with(options: &[&str]) -> Self {
+        let mut server = Self::stopped(options);
+        // Another process may take the port between the choice and the start.
+        while !server.run() {
+            server.port = free_port();
+        }
+        server
+    }
+
+    /// Chooses a port for a server that [`run`](Self::run) starts.
+    pub(crate) fn stopped(options: &[&str]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = env::temp_dir().join(format!("ws-server-redis-{}-{count}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self {
+            port: free_port(),
+            folder,
+            options: options.iter().map(|&option| option.to_owned()).collect(),
+            password: None,
+            process: None,
+        }
+    }
+
+    /// The password of the default user, for the commands of the test.
+    pub(crate) fn password(mut self, password: &'static str) -> Self {
+        self.password = Some(password);
+        self
+    }
+
+    /// Starts the server. Returns false if it has ended, as when its port is in use.
+    pub(crate) fn run(&mut self) -> bool {
+        let mut process = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
+            .args(["--save", "", "--daemonize", "no", "--dir"])
+            .arg(&self.folder)
+            .args(&self.options)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("`redis-server` can be started; ./test.sh installs it");
+        let deadline = Instant::now() + START;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if process.try_wait().unwrap().is_some() {
+                return false;
+            }
+            assert!(Instant::now() < deadline, "`redis-server` does not start");
+            thread::sleep(Duration::from_millis(10));
+        }
+        self.process = Some(process);
+        true
+    }
+
+    /// Ends the server with SIGKILL. Its data is lost.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Stops the process: it accepts connections, but answers nothing.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Continues a process that was stopped.
+    pub(crate) fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("the server runs");
+        let mut kill = Command::new("kill");
+        let kill = kill.arg(signal).arg(process.id().to_string());
+        assert!(kill.status().unwrap().success());
+    }
+
+    /// The URL, with a user and a password such as `":secret@"`, or without.
+    pub(crate) fn url(&self, user: &str) -> String {
+        format!("redis://{user}127.0.0.1:{}", self.port)
+    }
+
+    /// A new handle to the server.
+    pub(crate) fn redis(&self) -> Redis {
+        Redis::new(&self.url("")).unwrap()
+    }
+
+    /// Sends a command on a connection of its own. Returns its answer as the protocol has it.
+    pub(crate) fn command(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let login = self.password.map(|password| format!("AUTH {password}\r\n"));
+        let text = format!("{}{command}\r\nQUIT\r\n", login.unwrap_or_default());
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+        // The folder is temporary.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
