@@ -15,6 +15,7 @@ mod connection;
 mod exchange;
 mod finish;
 mod live;
+mod observed;
 mod open;
 mod outgoing;
 mod rate;

@@ -14,6 +14,7 @@ mod handshake;
 mod offers;
 mod params;
 mod state;
+mod trace_context;
 mod unread;
 
 use std::marker::PhantomData;
@@ -26,11 +27,13 @@ pub use bearer::Bearer;
 pub use borrowing::{
     Borrowed, Borrowing, Decoded, NotBorrowed, OtherType, OwnedArgument, PartOfRequest, TextOfReply,
 };
+pub(crate) use connection::HandlerOf;
 pub use connection::{Context, Endpoint, FromConnection, Visitor};
 pub use handshake::{Admitted, FromHandshake, Handshake, Opening, Query};
 pub(crate) use offers::{Offer, offers};
 pub use params::{FromParams, HasParam, NameChar, NameEnd, NamesParams, Params, Path};
 pub use state::{AnyState, FromRef, NoState, Provides, State};
+pub use trace_context::TraceContext;
 pub use unread::{IgnoresPathParams, PathParamUse, ReadsPathParams};
 
 /// Implemented by the marker of a route if its connections have a session.

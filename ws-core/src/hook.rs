@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tracing::Span;
 
 /// A part of the application that the library calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +26,6 @@ pub(crate) enum Hook {
     Spawn,
 }
 
-/// All hooks, in the order of their numbers.
 const HOOKS: [Hook; 7] = [
     Hook::None,
     Hook::Start,
@@ -37,6 +37,9 @@ const HOOKS: [Hook; 7] = [
 ];
 
 impl Hook {
+    /// All hooks, in the order of their numbers.
+    pub(crate) const ALL: [Self; 7] = HOOKS;
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -47,6 +50,12 @@ impl Hook {
             Self::Terminate => "terminate",
             Self::Spawn => "spawn",
         }
+    }
+
+    /// The span of one call, with the size of its message. It is disabled unless a subscriber wants
+    /// it.
+    pub(crate) fn span(self, connection: &Span, bytes: Option<usize>) -> Span {
+        tracing::debug_span!(parent: connection, "hook", hook = self.name(), bytes)
     }
 
     /// The hook on this route.

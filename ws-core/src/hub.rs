@@ -5,26 +5,27 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 
 use crate::address::AddressOwner;
 use crate::id::{ConnectionId, ConnectionKind};
-use crate::limits::{Limits, ServerLimits, deadline_after};
+use crate::limits::ServerLimits;
 use crate::page::Pages;
 use crate::presence::topics::Presence;
 use crate::protocol::Deflate;
 use crate::session::Sessions;
-use crate::socket::{ConnectionShared, RouteContext, Socket};
+use crate::socket::{ConnectionShared, RouteContext, ShutdownTimes, Socket, going_away};
+use crate::stats::{HubCounters, RefusalReason, RouteCounters};
 use crate::topic::{AsTopic, Exclude, ReceiptKind as _, TopicValue, Topics};
 
 mod disconnect;
 mod pages;
 mod permits;
 mod presence;
+mod shutdown;
+mod stats;
 
 pub use pages::UserPages;
 pub use permits::{NoPermit, Permit};
@@ -80,13 +81,14 @@ struct HubShared {
     /// Handlers that live as long as their pages.
     page_handlers: Mutex<Connections>,
     tracker: TaskTracker,
-    /// The times of a shutdown: when everything but `terminate` is cut off, and the end.
-    shutdown: Mutex<Option<(Instant, Instant)>>,
+    /// The times of the last connections in a shutdown.
+    shutdown: Mutex<Option<ShutdownTimes>>,
     permits: Arc<permits::Permits>,
     sessions: Sessions,
     pages: Arc<Pages>,
     /// Handles the messages of pages that have no handler of their own.
     page_hook: pages::PageHook,
+    counters: HubCounters,
 }
 
 impl fmt::Debug for Hub {
@@ -132,7 +134,9 @@ impl Hub {
         let parameter = sessions.page_parameter().to_owned();
         let topics = Arc::new(Topics::new(limits.publish_inline, limits.history));
         let inline = limits.publish_inline;
-        let pages = Pages::new(limits.pages, inline, parameter, topics.clone());
+        let counters = HubCounters::default();
+        let refusals = counters.refusals().clone();
+        let pages = Pages::new(limits.pages, inline, parameter, topics.clone(), refusals);
         let weak: Weak<Pages> = Arc::downgrade(&pages);
         sessions.add_pages(weak);
         let inner = HubShared {
@@ -148,6 +152,7 @@ impl Hub {
             sessions,
             pages,
             page_hook: pages::PageHook::default(),
+            counters,
         };
         Self {
             inner: Arc::new(inner),
@@ -272,58 +277,6 @@ impl Hub {
         self.connections(ConnectionKind::Socket).len()
     }
 
-    /// Whether [`shutdown`](Self::shutdown) was called: no new connections are accepted.
-    pub fn is_shutting_down(&self) -> bool {
-        self.lock_shutdown().is_some()
-    }
-
-    /// Closes every connection with 1001 and waits until each has run its `terminate`.
-    ///
-    /// Clients have until the deadline to answer, and hooks to end; the last part of that time is
-    /// reserved for `terminate`. No new connections are accepted from now on. A second call waits
-    /// too, with the deadline of the first.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
-    /// #     .block_on(async {
-    /// use std::time::Duration;
-    ///
-    /// # let hub = ws_server::Hub::default();
-    /// hub.shutdown(Duration::from_secs(10)).await;
-    /// assert!(hub.is_shutting_down());
-    /// assert_eq!(hub.connection_count(), 0);
-    /// # });
-    /// ```
-    pub async fn shutdown(&self, deadline: Duration) {
-        let now = Instant::now();
-        let end = deadline_after(now, deadline);
-        let reserved = (deadline / 4).min(Limits::DEFAULT.terminate_timeout);
-        let cut = deadline_after(now, deadline.saturating_sub(reserved));
-        let times = {
-            let mut shutdown = self.lock_shutdown();
-            *shutdown.get_or_insert((cut, end))
-        };
-        // Sockets first: a page's handler cannot send anything to a closed socket.
-        for kind in [ConnectionKind::Socket, ConnectionKind::PageHandler] {
-            let connections = self.connections(kind);
-            let all: Vec<_> = connections.values().filter_map(Weak::upgrade).collect();
-            drop(connections);
-            for connection in all {
-                connection.shut_down(times.0, times.1);
-            }
-        }
-        self.inner.tracker.close();
-        // Every connection ends in time by itself. The shutdown does not wait for connections that
-        // a blocking hook holds up.
-        let grace = Duration::from_millis(100);
-        if tokio::time::timeout_at(times.1 + grace, self.inner.tracker.wait())
-            .await
-            .is_err()
-        {
-            tracing::error!("the shutdown is overdue: a hook does not yield");
-        }
-    }
-
     /// Takes a permit for one more connection of this address. If there is none left, logs a
     /// remedy, which depends on the owner of the address.
     pub(crate) fn take_permit(
@@ -331,10 +284,17 @@ impl Hub {
         address: Option<IpAddr>,
         owner: AddressOwner,
     ) -> Result<Permit, NoPermit> {
-        permits::Permits::take(&self.inner.permits, address, owner, &self.inner.limits)
+        let permits = &self.inner.permits;
+        let permit = permits::Permits::take(permits, address, owner, &self.inner.limits);
+        permit.inspect_err(|none| {
+            self.count_refusal(match none {
+                NoPermit::Server => RefusalReason::MaxConnections,
+                NoPermit::Address => RefusalReason::PerAddress,
+            });
+        })
     }
 
-    fn lock_shutdown(&self) -> MutexGuard<'_, Option<(Instant, Instant)>> {
+    fn lock_shutdown(&self) -> MutexGuard<'_, Option<ShutdownTimes>> {
         let shutdown = self.inner.shutdown.lock();
         shutdown.unwrap_or_else(PoisonError::into_inner)
     }
@@ -381,16 +341,24 @@ impl Hub {
         ));
         let weak = Arc::downgrade(&shared);
         self.connections(kind).insert(id, weak);
+        shared.counters().count_connection();
         // The shutdown may have missed a connection that arrived while it began.
         let times = *self.lock_shutdown();
-        if let Some((cut, end)) = times {
-            shared.shut_down(cut, end);
+        if let Some(times) = times {
+            shared.shut_down(times, going_away());
         }
         shared
     }
 
     /// Removes a connection.
-    pub(crate) fn unregister(&self, id: ConnectionId, kind: ConnectionKind) {
-        self.connections(kind).remove(&id);
+    pub(crate) fn unregister(
+        &self,
+        id: ConnectionId,
+        kind: ConnectionKind,
+        counters: &RouteCounters,
+    ) {
+        if self.connections(kind).remove(&id).is_some() {
+            counters.release_connection();
+        }
     }
 }

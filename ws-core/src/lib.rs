@@ -38,6 +38,7 @@ pub mod reply;
 pub mod route;
 pub mod session;
 pub mod socket;
+pub mod stats;
 pub mod stream;
 #[cfg(feature = "test-kit")]
 pub mod testkit;

@@ -1,6 +1,5 @@
 //! Every limit of a connection and of a server, with its default.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -25,63 +24,29 @@ macro_rules! limits_struct {
                 }
             )*
         }
+
+        crate::limits::deserialize::deserialize_limits! {
+            $limits, $limits::DEFAULT, value => value, $($name: $type,)*
+        }
     };
 }
 
+mod deserialize;
 mod page;
 mod presence;
+mod rate;
 mod server;
 mod session;
 
 pub use page::PageLimits;
 pub use presence::{MAX_MEMBER, MAX_MEMBER_KEY, PresenceLimits};
+pub use rate::Rate;
 pub use server::ServerLimits;
 pub use session::SessionLimits;
 
 /// The number of bytes in a kibibyte and in a mebibyte.
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
-
-/// The number of messages or other events that are allowed per unit of time: `20/s` in a table.
-///
-/// ```
-/// use std::time::Duration;
-/// use ws_server::limits::Rate;
-///
-/// const RATE: Rate = Rate::new(20, Duration::from_secs(1));
-/// assert_eq!((RATE.messages.get(), RATE.per), (20, Duration::from_secs(1)));
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Rate {
-    /// The number of messages that are allowed in each `per`; also the size of a burst.
-    pub messages: NonZeroU32,
-    /// The length of the interval.
-    pub per: Duration,
-}
-
-impl Rate {
-    /// Allows this number of messages in each interval `per`.
-    ///
-    /// # Panics
-    ///
-    /// Panics if `messages` or `per` is zero. In a constant that is a compile error.
-    pub const fn new(messages: u32, per: Duration) -> Self {
-        assert!(!per.is_zero(), "the interval of a rate must be above zero");
-        match NonZeroU32::new(messages) {
-            Some(messages) => Self { messages, per },
-            None => panic!("a rate must allow at least one message"),
-        }
-    }
-
-    /// Counts one more message. `used` is the time until which earlier messages have used up the
-    /// rate. Returns the new such time, or `None` if the message exceeds the rate.
-    pub(crate) fn count(self, used: Option<Instant>, now: Instant) -> Option<Instant> {
-        let per = self.per.min(MAX_DURATION);
-        let used = used.map_or(now, |until| until.max(now)) + per / self.messages.get();
-        (used <= now + per).then_some(used)
-    }
-}
 
 /// The behavior of `Socket::send` when the outbox is full.
 ///
@@ -191,6 +156,10 @@ macro_rules! limits {
             pub const fn or(self, outer: Self) -> Self {
                 Self { $( $name: match self.$name { Some(_) => self.$name, None => outer.$name }, )* }
             }
+        }
+
+        deserialize::deserialize_limits! {
+            LimitOptions, LimitOptions::NONE, value => Some(value), $($name: $type,)*
         }
     };
 }

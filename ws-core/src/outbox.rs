@@ -33,6 +33,7 @@ pub(crate) mod test_doubles;
 #[cfg(test)]
 mod tests;
 mod topic_frame;
+mod totals;
 mod transport;
 
 pub(crate) use compress::Broadcast;
@@ -152,6 +153,7 @@ impl Outbox {
             self.finish_write(written);
             return Err(PushError::Full);
         }
+        state.count_pushed(frame);
         let waker = state.put(frame, FrameKind::Message, WriteMode::Direct);
         let broken = state.broken;
         drop(state);

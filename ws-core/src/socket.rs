@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use tokio::task::unconstrained;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::Span;
 
-use crate::close::{Close, CloseCause, CloseCode, CloseReason};
+use crate::close::{Close, CloseCause, CloseReason};
 use crate::limits::Limits;
 use crate::mailbox::MailboxSlot;
 use crate::outbox::Outbox;
 use crate::presence::topics::Presence;
 use crate::protocol::Deflate;
 use crate::session::Attachment;
+use crate::stats::{HookCounters, RouteCounters};
 use crate::topic::{Subscription, Topics};
 
 mod notify;
@@ -26,6 +26,9 @@ mod page;
 mod presence;
 mod sends;
 mod session;
+mod shutdown;
+mod spans;
+mod stats;
 mod subscribe;
 mod tasks;
 
@@ -34,6 +37,7 @@ pub use notify::Timer;
 pub use outgoing::{IntoMessage, Sender};
 use presence::Membership;
 pub use sends::Sends;
+pub(crate) use shutdown::{ShutdownTimes, going_away};
 use tasks::Tasks;
 
 /// A handle to one connection whose handler is an `H`.
@@ -77,6 +81,8 @@ pub(crate) struct ConnectionShared {
     hook_cancelled: AtomicBool,
     /// Whether `state` has changes that the connection's task has not seen.
     changed: AtomicBool,
+    /// When the connection began, in ticks of the counters' age.
+    began: u32,
     outbox: Outbox,
     state: Mutex<LifecycleState>,
     peer: Option<SocketAddr>,
@@ -91,6 +97,9 @@ pub(crate) struct RouteContext {
     pub(crate) topics: Arc<Topics>,
     pub(crate) presence: Arc<Presence>,
     pub(crate) kind: crate::id::ConnectionKind,
+    pub(crate) counters: Arc<RouteCounters>,
+    /// `None` if the library's own handler serves the connections.
+    pub(crate) hooks: Option<Arc<HookCounters>>,
 }
 
 #[derive(Default)]
@@ -111,8 +120,9 @@ struct OptionalState {
     expiry: Option<Instant>,
     /// The registration with its session, and the time when that expires.
     session: Option<(Attachment, Instant)>,
-    /// When a shutdown cancels everything but `terminate`, and when it cancels `terminate` itself.
-    shutdown: Option<(Instant, Instant)>,
+    shutdown: Option<(ShutdownTimes, Close)>,
+    /// The span of the running hook, between the polls of the connection.
+    hook_span: Option<Span>,
 }
 
 impl LifecycleState {
@@ -120,8 +130,9 @@ impl LifecycleState {
         self.optional.get_or_insert_default()
     }
 
-    fn shutdown(&self) -> Option<(Instant, Instant)> {
-        self.optional.as_ref().and_then(|state| state.shutdown)
+    fn shutdown(&self) -> Option<ShutdownTimes> {
+        let optional = self.optional.as_ref()?;
+        optional.shutdown.as_ref().map(|(times, _)| *times)
     }
 }
 
@@ -129,7 +140,7 @@ impl LifecycleState {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ExternalDeadlines {
     pub(crate) expiry: Option<Instant>,
-    pub(crate) shutdown: Option<(Instant, Instant)>,
+    pub(crate) shutdown: Option<ShutdownTimes>,
 }
 
 impl fmt::Debug for RouteContext {
@@ -266,6 +277,7 @@ impl ConnectionShared {
         span: Span,
     ) -> Self {
         let limits = &route_context.limits;
+        let began = stats::ticks(route_context.counters.age(Instant::now()));
         let outbox = Outbox::new(limits.outbox, limits.outbox_frames).with_deflate(deflate);
         Self {
             id,
@@ -275,6 +287,7 @@ impl ConnectionShared {
             route_context,
             hook_cancelled: AtomicBool::new(false),
             changed: AtomicBool::new(false),
+            began,
             state: Mutex::default(),
             span: (!span.is_none()).then(|| Box::new(span)),
         }
@@ -332,7 +345,7 @@ impl ConnectionShared {
             let session = optional.session.as_ref().map(|session| session.1);
             ExternalDeadlines {
                 expiry: optional.expiry.into_iter().chain(session).min(),
-                shutdown: optional.shutdown,
+                shutdown: optional.shutdown.as_ref().map(|(times, _)| *times),
             }
         })
     }
@@ -353,14 +366,6 @@ impl ConnectionShared {
             .discard_and_close(close, CloseReason::of(cause, close))
     }
 
-    /// Shuts down: cancels everything but `terminate` at `cutoff`, and `terminate` at `end`.
-    pub(crate) fn shut_down(&self, cutoff: Instant, end: Instant) {
-        let close = Close::new(CloseCode::GOING_AWAY, "the server shuts down");
-        self.change_deadlines(|state| state.shutdown = Some((cutoff, end)));
-        self.changed().notify_waiters();
-        self.close(&close, CloseCause::Shutdown);
-    }
-
     /// Records that the client's Close has arrived, or that its stream has ended without one.
     pub(crate) fn client_gone(&self) {
         self.lock().client_gone = true;
@@ -372,16 +377,6 @@ impl ConnectionShared {
         self.outbox.release_waker();
         self.lock().finished = true;
         self.changed().notify_waiters();
-    }
-
-    /// Resolves when a shutdown cancels everything but `terminate`.
-    pub(crate) async fn shutdown_cutoff(&self) {
-        self.wait_until(|state| state.shutdown().is_some()).await;
-        let shutdown = self.lock().shutdown();
-        if let Some((cutoff, _)) = shutdown {
-            // Unconstrained, to poll the timer even if this task's budget is used up.
-            unconstrained(sleep_until(cutoff)).await;
-        }
     }
 
     async fn closed(&self) {
@@ -419,6 +414,7 @@ impl ConnectionShared {
     /// reason, or else `reason`.
     pub(crate) fn end(&self, reason: CloseReason) -> CloseReason {
         let reason = self.outbox.shut(reason);
+        self.collect_outbox();
         self.mailbox.close();
         let mut lifecycle = self.lock();
         lifecycle.ended = true;

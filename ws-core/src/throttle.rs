@@ -1,5 +1,6 @@
 //! Limits log lines that any client can cause, so that they do not flood the log.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,6 +8,9 @@ use tokio::time::Instant;
 
 /// The minimum time between two lines of a [`LogThrottle`].
 const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The suppressed events of the whole process.
+static SUPPRESSED: AtomicU64 = AtomicU64::new(0);
 
 /// Allows one line every ten seconds, and counts the suppressed ones. Clones share the count.
 ///
@@ -32,12 +36,18 @@ impl LogThrottle {
         self.add(1)
     }
 
+    /// The number of suppressed events of the whole process.
+    pub(crate) fn suppressed() -> u64 {
+        SUPPRESSED.load(Ordering::Relaxed)
+    }
+
     /// Same as [`count`](Self::count), for several events at once.
     pub fn add(&self, times: u64) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         state.suppressed = state.suppressed.saturating_add(times);
         if state.last_line.is_some_and(|line| now < line + INTERVAL) {
+            SUPPRESSED.fetch_add(times, Ordering::Relaxed);
             return None;
         }
         state.last_line = Some(now);

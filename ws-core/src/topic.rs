@@ -12,11 +12,13 @@ use crate::mailbox::MailboxError;
 use crate::message::Message;
 use crate::outbox::{DroppedPayloads, Outbox, Policy};
 
+use counters::{ChannelCounts, TopicCounters};
 use declarations::Declarations;
 use logged::TopicLog;
 
 mod blocks;
 mod burst;
+mod counters;
 mod declaration;
 mod declarations;
 mod declared;
@@ -168,6 +170,7 @@ pub(crate) struct Topics {
     inline: usize,
     declarations: Declarations,
     log: TopicLog,
+    counters: TopicCounters,
 }
 
 /// The subscribers of one topic.
@@ -184,6 +187,7 @@ struct Subscribers {
     free: Vec<usize>,
     /// The last subscriber has left, and the channel is removed from the map.
     removed_from_map: bool,
+    counts: ChannelCounts,
 }
 
 /// The place of one subscriber of a topic.
@@ -233,6 +237,7 @@ impl Topics {
             inline,
             declarations: Declarations::default(),
             log: TopicLog::new(history_bytes),
+            counters: TopicCounters::default(),
         }
     }
 
@@ -302,6 +307,9 @@ impl Topics {
         subscribers.free.push(slot);
         let removed_from_map = subscribers.free.len() == subscribers.slots.len();
         subscribers.removed_from_map = removed_from_map;
+        if removed_from_map {
+            self.counters.take(&mut subscribers.counts);
+        }
         drop(subscribers);
         if removed_from_map {
             let mut channels = self

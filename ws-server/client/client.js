@@ -239,7 +239,7 @@ class Connection extends EventTarget {
       if (attempt !== this.#attempt) return;
       clearTimeout(this.#timer);
       if (this.#openedAt) return this.#closed(code, reason);
-      // Only a plain GET shows the reason.
+      // Only a GET shows the reason.
       const response = await this.#fetch(url.replace("ws", "http"), "GET");
       if (attempt === this.#attempt) this.#refused(response);
     };
@@ -259,7 +259,7 @@ class Connection extends EventTarget {
     try {
       const signal = AbortSignal.timeout(deadline);
       const response = await fetch(url, { method, cache: "no-store", signal });
-      const after = Number(response.headers.get("retry-after")) || 0;
+      const after = Number(response.headers.get("retry-after"));
       return { status: response.status, after, text: await response.text() };
     } catch {
       return {};
@@ -288,7 +288,7 @@ class Connection extends EventTarget {
     } else if (code >= 3000 || FINAL_CODES.includes(code)) {
       this.#finish({ code, reason });
     } else {
-      this.#retry();
+      this.#retry(reason.split("retry=")[1] / SECOND);
     }
   }
 
@@ -307,11 +307,11 @@ class Connection extends EventTarget {
     if (!this.#page) this.#reject("closed");
   }
 
-  #retry(seconds = 0) {
+  #retry(seconds) {
     const { minDelay, maxDelay, random } = this.#options;
     this.#drop(); // may reset #failures
     const ceiling = Math.min(maxDelay, minDelay * 2 ** ++this.#failures);
-    this.#wait(seconds * SECOND + (ceiling / 2) * (1 + random()));
+    this.#wait((seconds || 0) * SECOND + (ceiling / 2) * (1 + random()));
   }
 
   #wait(delay) {
@@ -327,7 +327,7 @@ class Connection extends EventTarget {
     this.#set("offline");
   }
 
-  // After sleep, a late timer fires before messages that have arrived.
+  // After sleep, a late timer precedes arrived messages.
   #arm(pings = 0) {
     clearTimeout(this.#timer);
     if (!this.#page) return;

@@ -83,14 +83,28 @@ pub(crate) async fn respond(
     arrival: Arrival,
 ) -> HandshakeResponse {
     watchdog::start();
-    let name = found
-        .as_ref()
-        .map_or("(none)", |(route, _)| route.spec.name);
+    let route = found.as_ref().ok().map(|(route, _)| route.clone());
+    let response = respond_on(shared, route.as_deref(), found, arrival).await;
+    let status = response.response.status().as_u16();
+    match route {
+        Some(route) => route.count_handshake(status),
+        None => shared.hub.count_unrouted(status),
+    }
+    response
+}
+
+async fn respond_on(
+    shared: &ServerShared,
+    route: Option<&Route>,
+    found: FoundRoute,
+    arrival: Arrival,
+) -> HandshakeResponse {
     match connect(shared, found, arrival).await {
         Ok(response) => response,
         Err(FailedHandshake { refusal, peer }) => {
             let status = refusal.status().as_u16();
-            tracing::debug!(route = name, ?peer, status, "refused");
+            let route = route.map_or("(none)", |route| route.spec.name);
+            tracing::debug!(route, ?peer, status, "refused");
             HandshakeResponse {
                 response: refusal.into_response().into_response(),
                 opened: None,

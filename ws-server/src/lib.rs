@@ -111,6 +111,9 @@ mod filter;
 mod handshake;
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
+mod operations;
+mod prometheus;
+mod readiness;
 mod recent_refusals;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -122,6 +125,7 @@ mod watchdog;
 
 pub use failure::Error;
 pub use filter::{PeerAddr, WsFilter};
+pub use operations::OperationsService;
 pub use server::{Server, StateFor, Stateless, WithState, Ws};
 pub use visitors::{Visit, recover, reject};
 
@@ -214,6 +218,7 @@ pub mod extract {
     pub use ws_core::extract::{
         AnyRoute, Bearer, Context, FromConnection, FromHandshake, FromParams, FromRef, Handshake,
         HasPage, HasSession, NamesParams, NoState, Opening, Params, Path, Provides, Query, State,
+        TraceContext,
     };
     // The compiler names these in messages about arguments of hooks.
     #[doc(hidden)]
@@ -291,6 +296,15 @@ pub mod session {
 
 #[doc(inline)]
 pub use ws_core::socket;
+
+pub mod stats {
+    //! Measurements: [`Hub::stats`](crate::Hub::stats) returns all of them.
+    #[doc(inline)]
+    pub use ws_core::stats::{
+        ClosedStats, Histogram, HookStats, MessageStats, OutboxDrops, PageStats, RefusalReason,
+        RouteStats, Stats, TopicStats,
+    };
+}
 
 pub mod topic {
     //! Topics: values that are published to subscribed clients and to listening handlers, and the

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ws_core::admit::RequestLog;
 use ws_core::extract::NoState;
 use ws_core::hub::Hub;
 use ws_core::limits::{LimitOptions, ServerLimits};
@@ -10,6 +11,7 @@ use ws_core::session::Sessions;
 
 use crate::client;
 use crate::failure::Error;
+use crate::readiness::Readiness;
 use crate::recent_refusals::RecentRefusals;
 use crate::shared::{OperatorHints, ServerShared};
 
@@ -17,6 +19,7 @@ mod accept;
 mod http;
 mod listen;
 mod mounting;
+mod operations;
 mod pages;
 mod permits;
 mod presence;
@@ -424,12 +427,13 @@ impl<S, G> Server<S, G> {
     {
         let limits = self.settings.server_limits.clamped();
         limits.check()?;
-        let policy = self.settings.policy()?;
+        let mut policy = self.settings.policy()?;
         self.settings.sessions.check()?;
         let client_path = self.settings.client_path()?;
         let base = self.settings.base()?;
         let plain_gets = self.settings.plain_gets;
         let hub = Hub::with_sessions(limits, Sessions::new(self.settings.sessions));
+        policy.request_log = RequestLog::counting(hub.refusal_counters().clone());
         client::urls(&base, &client_path).install(&hub);
         let router =
             self.table
@@ -445,6 +449,7 @@ impl<S, G> Server<S, G> {
             client_path,
             base,
             plain_gets,
+            readiness: Readiness::default(),
         }))
     }
 }

@@ -12,6 +12,7 @@ use ws_core::route::Router;
 use ws_core::throttle::LogThrottle;
 
 use crate::base::BasePath;
+use crate::readiness::Readiness;
 use crate::recent_refusals::RecentRefusals;
 
 /// A server's checked configuration, and its hub.
@@ -27,6 +28,7 @@ pub(crate) struct ServerShared {
     /// The path below which browsers find all URLs of the server.
     pub(crate) base: BasePath,
     pub(crate) plain_gets: PlainGets,
+    pub(crate) readiness: Readiness,
 }
 
 /// The handling of a GET on a route's path that requests no upgrade.

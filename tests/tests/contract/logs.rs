@@ -78,9 +78,13 @@ where
     tokio::time::sleep(secs(5)).await;
     client.end().await;
     client.terminated().await;
-    let span = "websocket{id=1 route=\"/test\" peer=192.0.2.7:9}: ";
+    let span = "websocket{id=1 route=\"/test\" peer=192.0.2.7:9}:";
     let hooks = ["init", "message", "info", "terminate"];
-    let mut expected: Vec<_> = hooks.map(|hook| format!("{span}in {hook}")).into();
+    let line = |hook| {
+        let bytes = if hook == "message" { " bytes=1" } else { "" };
+        format!("{span}hook{{hook=\"{hook}\"{bytes}}}: in {hook}")
+    };
+    let mut expected: Vec<_> = hooks.map(line).into();
     expected.insert(1, "outside".to_owned());
     assert_eq!(captured.of(Level::INFO), expected);
 }

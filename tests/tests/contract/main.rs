@@ -181,6 +181,8 @@ mod sessions;
 mod shutdown;
 mod spawn;
 mod start;
+mod stats;
 mod terminate;
 mod topics;
+mod tracing;
 mod visits;

@@ -78,6 +78,91 @@ async fn a_shutdown_cuts_hooks_and_closes_and_reserves_time_for_terminate() {
     assert_eq!(kit.hub().connection_count(), 0);
 }
 
+/// Replies after a while.
+struct Late;
+
+#[ws_handler]
+impl Late {
+    fn init() -> Self {
+        Late
+    }
+
+    async fn message(&mut self, after: String) -> String {
+        tokio::time::sleep(secs(after.parse().unwrap())).await;
+        format!("after {after}")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reply_of_a_running_hook_precedes_the_close_of_a_shutdown() {
+    let kit = TestKit::new();
+    let mut client = kit.handler::<Late>().connect().await.unwrap();
+    client.send("2").await;
+    client.send("1").await;
+    settle().await;
+    let hub = kit.hub().clone();
+    let shutdown = tokio::spawn(async move { hub.shutdown(secs(16)).await });
+    assert_eq!(client.text().await, "after 2");
+    // No further hook is called.
+    let close = (CloseCode::GOING_AWAY, "the server shuts down".to_owned());
+    assert_eq!(client.closed().await, close);
+    client.close(CloseCode::GOING_AWAY, "").await;
+    assert_eq!(client.terminated().await.cause, CloseCause::Shutdown);
+    shutdown.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_runs_too_long_does_not_hold_up_the_close_of_a_shutdown() {
+    let kit = TestKit::new();
+    let mut client = kit.handler::<Late>().connect().await.unwrap();
+    client.send("20").await;
+    settle().await;
+    let start = Instant::now();
+    let hub = kit.hub().clone();
+    let shutdown = tokio::spawn(async move { hub.shutdown(secs(16)).await });
+    assert_eq!(client.closed().await.0, CloseCode::GOING_AWAY);
+    // A quarter is kept for `terminate`, and half of the rest for the client's answer.
+    assert_eq!(seconds(start), 6);
+    shutdown.await.unwrap();
+    assert_eq!(seconds(start), 12);
+    assert_eq!(client.terminated().await.cause, CloseCause::Shutdown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_closes_the_connections_one_by_one_and_spreads_their_return() {
+    let kit = TestKit::new();
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        clients.push(kit.handler::<Late>().connect().await.unwrap());
+    }
+    let start = Instant::now();
+    let hub = kit.hub().clone();
+    let drain = tokio::spawn(async move { hub.drain(secs(20), secs(16)).await });
+    settle().await;
+    assert!(kit.hub().is_shutting_down());
+    let (mut ended, mut retries) = (Vec::new(), Vec::new());
+    // A connection that is not closed yet still works.
+    let last = &mut clients[9];
+    last.send("1").await;
+    assert_eq!(last.text().await, "after 1");
+    for client in &mut clients {
+        let (code, text) = client.closed().await;
+        assert_eq!(code, CloseCode::SERVICE_RESTART);
+        ended.push(seconds(start));
+        let retry = text.strip_prefix("retry=").unwrap();
+        retries.push(retry.parse::<u64>().unwrap());
+        client.close(CloseCode::SERVICE_RESTART, "").await;
+    }
+    ended.sort_unstable();
+    assert_eq!(ended[1..], [2, 4, 6, 8, 10, 12, 14, 16, 18]);
+    assert!(retries.iter().all(|retry| *retry < 1_000), "{retries:?}");
+    retries.sort_unstable();
+    retries.dedup();
+    assert_eq!(retries.len(), 10);
+    drain.await.unwrap();
+    assert_eq!(seconds(start), 20);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_cuts_the_wait_for_an_answer() {
     let (kit, journal) = (TestKit::new(), Journal::new());

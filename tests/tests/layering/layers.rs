@@ -24,6 +24,7 @@ const CORE: &[Layer] = &[
             "id",
             "limits",
             "message",
+            "stats",
             "throttle",
             "timeout",
             "timer",
@@ -56,6 +57,8 @@ const SERVER: &[Layer] = &[
             "connection",
             "exchange",
             "failure",
+            "prometheus",
+            "readiness",
             "recent_refusals",
             "redis",
             "runtime",
@@ -64,7 +67,14 @@ const SERVER: &[Layer] = &[
     ),
     (
         "requests",
-        &["client", "filter", "handshake", "shared", "visitors"],
+        &[
+            "client",
+            "filter",
+            "handshake",
+            "operations",
+            "shared",
+            "visitors",
+        ],
     ),
     ("server", &["server"]),
 ];

@@ -1,9 +1,11 @@
 //! Log lines about requests. They are throttled, because any client can cause one.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::ForwardedError;
 use crate::session::SessionError;
+use crate::stats::{RefusalCounters, RefusalReason};
 use crate::throttle::LogThrottle;
 
 /// The throttles of a server's log lines about requests. Clones share them.
@@ -17,9 +19,23 @@ pub struct RequestLog {
     begin_rate: LogThrottle,
     full_stores: LogThrottle,
     failures: LogThrottle,
+    refusals: Arc<RefusalCounters>,
 }
 
 impl RequestLog {
+    /// A log that also counts the refusals.
+    pub fn counting(refusals: Arc<RefusalCounters>) -> Self {
+        Self {
+            refusals,
+            ..Self::default()
+        }
+    }
+
+    /// Counts a refused origin.
+    pub(super) fn count_origin(&self) {
+        self.refusals.count(RefusalReason::Origin);
+    }
+
     /// Logs that a trusted proxy sent a `Forwarded` header that cannot be parsed.
     pub(super) fn malformed_forwarded(&self, proxy: Option<SocketAddr>, error: ForwardedError) {
         let proxy = proxy.map(tracing::field::display);
@@ -70,6 +86,7 @@ impl RequestLog {
         let status = error.status().as_u16();
         match error {
             SessionError::TooMany => {
+                self.refusals.count(RefusalReason::BeginRate);
                 if let Some(refused) = self.begin_rate.count() {
                     tracing::warn!(
                         address,
@@ -81,6 +98,7 @@ impl RequestLog {
                 }
             }
             SessionError::Full => {
+                self.refusals.count(RefusalReason::Sessions);
                 if let Some(refused) = self.full_stores.count() {
                     tracing::warn!(
                         refused,

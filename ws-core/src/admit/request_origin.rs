@@ -189,6 +189,7 @@ impl LoggedOrigin {
     /// Logs both origins and the option to set: behind a proxy, the server refuses even pages of
     /// its own site until its public URL is configured. `route` is `None` for an HTTP endpoint.
     fn log(&self, route: Option<&'static str>, own: &ServerOrigin<'_>, policy: &AdmissionPolicy) {
+        policy.request_log.count_origin();
         let own: String = own.to_string().chars().take(MAX_LOGGED_CHARS).collect();
         let origin = match self {
             Self::Placeholder(origin) => {

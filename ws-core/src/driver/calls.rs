@@ -11,10 +11,12 @@ use std::task::{Context as TaskContext, Poll};
 use tokio::time::Instant;
 
 use super::callee::{AnyHandler, HookStatus};
+use super::observed::outcome_of;
 use crate::decode::Payload;
 use crate::handler::{Fault, Outcome};
 use crate::hook::{self, Hook};
 use crate::socket::ConnectionShared;
+use crate::stats::HookOutcome;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,8 @@ pub(super) struct Calls {
     remaining: u16,
     /// Which comes first if both a message and a notification wait.
     priority: Priority,
+    /// Whether the running hook has waited. The others end within the poll that calls them.
+    has_waited: bool,
 }
 
 /// The owner of the handler.
@@ -63,6 +67,7 @@ impl Calls {
             handler_state: HandlerState::Free,
             remaining: CALLS_PER_POLL,
             priority: Priority::Message,
+            has_waited: false,
         }
     }
 
@@ -119,7 +124,7 @@ impl Calls {
         self.priority = Priority::Notification;
         self.charge(1);
         let result = catch_panic(Hook::Message, shared, || handler.message(payload, status));
-        self.end_call(Hook::Message, result, handler, status, now);
+        self.end_call(Hook::Message, result, handler, shared, status, now);
     }
 
     /// Calls the hook for the next notification.
@@ -133,7 +138,7 @@ impl Calls {
         self.charge(1);
         let mut status = HookStatus::NotCalled;
         let result = catch_panic(Hook::Info, shared, || status = handler.info());
-        self.end_call(Hook::Info, result, handler, &mut status, &now);
+        self.end_call(Hook::Info, result, handler, shared, &mut status, &now);
         status
     }
 
@@ -144,13 +149,16 @@ impl Calls {
         hook: Hook,
         result: Result<(), Fault>,
         handler: &dyn AnyHandler,
+        shared: &ConnectionShared,
         status: &mut HookStatus,
         now: &Instant,
     ) {
         if let Err(fault) = result {
+            Self::count(hook, shared, HookOutcome::Panic, Some(*now));
             *status = HookStatus::Done(self.fail(handler, fault));
         } else if matches!(status, HookStatus::Pending) {
             (self.handler_state, self.since) = (HandlerState::Busy(hook), Some(*now));
+            self.has_waited = false;
         }
     }
 
@@ -179,17 +187,38 @@ impl Calls {
         // `guard` catches the hook's own panics; this catches panics while the finished future is
         // dropped.
         let polled = catch_panic(hook, shared, || handler.poll_hook(cx));
+        let since = self.since;
         Poll::Ready(match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Pending) => {
+                self.has_waited = true;
+                return Poll::Pending;
+            }
             Ok(Poll::Ready(outcome)) => {
+                match &outcome {
+                    Ok(reply) if self.has_waited => {
+                        Self::count(hook, shared, outcome_of(reply), since);
+                    }
+                    Ok(_) => {}
+                    Err(Fault::Panic) => Self::count(hook, shared, HookOutcome::Panic, since),
+                    Err(Fault::TimedOut) => Self::count(hook, shared, HookOutcome::Timeout, since),
+                }
                 (self.handler_state, self.since) = (HandlerState::Free, None);
                 outcome
             }
             Err(fault) => {
+                Self::count(hook, shared, HookOutcome::Panic, since);
                 handler.drop_hook();
                 self.fail(handler, fault)
             }
         })
+    }
+
+    /// Counts a hook that has ended, with its duration.
+    #[cold]
+    fn count(hook: Hook, shared: &ConnectionShared, outcome: HookOutcome, since: Option<Instant>) {
+        if let (Some(counters), Some(since)) = (shared.hook_counters(), since) {
+            counters.add(hook, outcome, since.elapsed(), 1);
+        }
     }
 
     /// Ends the running hook, and takes the handler back from it.
@@ -204,6 +233,9 @@ impl Calls {
         shared.set_hook_cancelled(false);
         if polled.is_pending() && self.running_since().is_some() {
             // A handler written without the macro may ignore the cancellation; then it is lost.
+            if let HandlerState::Busy(hook) = self.handler_state {
+                Self::count(hook, shared, HookOutcome::Timeout, self.since);
+            }
             handler.drop_hook();
             return Poll::Ready(self.fail(handler, Fault::TimedOut));
         }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::alarm::{Alarm, AlarmState};
 use crate::limits::Limits;
 use crate::outbox::Status;
-use crate::socket::ExternalDeadlines;
+use crate::socket::{ExternalDeadlines, ShutdownTimes};
 use crate::timeout;
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ pub(super) struct Clock {
 #[derive(Default)]
 struct OptionalDeadlines {
     expiry: Option<Instant>,
-    shutdown: Option<(Instant, Instant)>,
+    shutdown: Option<ShutdownTimes>,
     /// The Close frame is sent: the deadline for the client's answer.
     close_by: Option<Instant>,
     /// The deadline for closing, even if the client still reads a little now and then.
@@ -66,6 +66,8 @@ pub(super) struct View {
 pub(super) enum DueAction {
     /// A shutdown cuts off everything but `terminate`.
     ShutdownCutoff,
+    /// A shutdown closes the connection, even if a hook runs.
+    ShutdownClose,
     /// The deadline for the client's Close has passed.
     CloseTimeout,
     /// The running hook has reached its time limit.
@@ -140,10 +142,10 @@ impl Clock {
 
     /// When `terminate` must end because of a shutdown.
     pub(super) fn end_of_shutdown(&self) -> Option<Instant> {
-        self.shutdown().map(|(_, end)| end)
+        self.shutdown().map(|times| times.end)
     }
 
-    fn shutdown(&self) -> Option<(Instant, Instant)> {
+    fn shutdown(&self) -> Option<ShutdownTimes> {
         self.optional
             .as_ref()
             .and_then(|optional| optional.shutdown)
@@ -261,7 +263,13 @@ impl Clock {
         let all = [
             (
                 DueAction::ShutdownCutoff,
-                self.shutdown().map(|(cutoff, _)| cutoff),
+                self.shutdown().map(|times| times.cutoff),
+            ),
+            (
+                DueAction::ShutdownClose,
+                self.shutdown()
+                    .filter(|_| !view.closing)
+                    .map(|times| times.close),
             ),
             (DueAction::CloseTimeout, end_by.filter(|_| !view.forced)),
             (DueAction::Hook, hook),

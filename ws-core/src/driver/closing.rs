@@ -15,6 +15,8 @@ pub(super) struct Closing {
     client: Option<Box<ClientClose>>,
     read_side: ReadSide,
     write_side: WriteSide,
+    /// The server closes after the running hook and its reply.
+    draining: bool,
 }
 
 /// The client's Close, with the answer to it.
@@ -120,6 +122,16 @@ impl Closing {
     /// Forces the connection to end.
     pub(super) fn force(&mut self) {
         self.write_side = WriteSide::Forced;
+    }
+
+    /// Records that the server closes after the running hook and its reply.
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Whether the server closes after the running hook and its reply.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
     }
 
     /// The answer to the client's Close and the reason, if the answer is still to be sent.

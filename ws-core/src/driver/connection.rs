@@ -169,6 +169,7 @@ impl Lifecycle {
         self.permit = None;
         let shared = self.driver.shared();
         let reason = shared.end(reason);
+        shared.count_end(&reason);
         // The text is not logged, because it may come from the client.
         let (cause, code) = (reason.cause, reason.code.get());
         tracing::debug!(parent: shared.span(), %cause, code, "closed");
@@ -204,7 +205,8 @@ fn upgrade_failed() -> CloseReason {
 pub(super) fn clean_up(shared: &ConnectionShared, endpoint: &Endpoint) {
     shared.end(connection_lost());
     let kind = endpoint.route_context().kind;
-    endpoint.hub().unregister(shared.id(), kind);
+    let counters = shared.counters();
+    endpoint.hub().unregister(shared.id(), kind, counters);
 }
 
 #[cfg(test)]
@@ -227,7 +229,8 @@ mod tests {
         let size = size_of::<Connection<Unit, AnyRoute>>();
         assert!(size <= 280, "{size}");
         assert!(
-            size_of::<ConnectionShared>() <= 320,
+            // Allocated in steps of 16 bytes, with 16 of `Arc` and 8 of the allocator.
+            size_of::<ConnectionShared>() <= 328,
             "{}",
             size_of::<ConnectionShared>()
         );

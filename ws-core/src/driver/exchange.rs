@@ -17,6 +17,7 @@ use crate::hook::Hook;
 use crate::protocol::{Event, Incoming, ProtocolError};
 use crate::reply::{Messages, Reply, ReplyEnd};
 use crate::socket::ConnectionShared;
+use crate::stats::MessageKind;
 
 #[cfg(test)]
 mod tests;
@@ -111,6 +112,19 @@ impl Exchange {
         self.reader.has_protocol_error()
     }
 
+    /// Closes the connection, because the server shuts down: at once, or after the running hook and
+    /// its reply. A connection of a page waits for the page's handler, whose Close closes it.
+    pub(super) fn begin_shutdown(&mut self) {
+        if self.out.shared.belongs_to_page_handler() {
+            return;
+        }
+        if self.calls.running_since().is_some() || self.out.has_waiting_reply() {
+            self.out.closing.drain();
+        } else {
+            self.out.close_for_shutdown();
+        }
+    }
+
     /// Drops the queues at the end of the connection.
     pub(super) fn handle_end(&mut self) {
         self.out.handle_end();
@@ -130,12 +144,14 @@ impl Exchange {
         let scratch = &mut turn.buffers.scratch;
         match ready!(self.reader.poll_read(turn.cx, turn.transport, scratch)) {
             Ok(ReadOutcome::Scratch(read)) => {
+                turn.buffers.counters.count_bytes_received(read);
                 let mut scratch = std::mem::take(scratch);
                 self.handle_bytes(&mut scratch[..read], turn);
                 turn.buffers.scratch = scratch;
                 return Poll::Ready(Liveness::Alive);
             }
-            Ok(ReadOutcome::Target) => {
+            Ok(ReadOutcome::Target(read)) => {
+                turn.buffers.counters.count_bytes_received(read);
                 match self.reader.end_of_target() {
                     Ok(Some(event)) => self.handle_event(event, turn),
                     Ok(None) => {}
@@ -223,6 +239,10 @@ impl Exchange {
     )]
     #[inline(always)]
     fn handle_message(&mut self, incoming: Incoming<'_>, turn: &mut Turn<'_, '_>) {
+        turn.buffers.counters.count_received(match incoming {
+            Incoming::Text(_) => MessageKind::Text,
+            Incoming::Binary(_) => MessageKind::Binary,
+        });
         // A large inflated message counts for more than one call.
         if self.out.shared.outbox().deflate().is_some() {
             let extra_calls = u16::try_from(incoming.len() / INFLATED_PER_CALL).unwrap_or(u16::MAX);

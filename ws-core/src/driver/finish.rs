@@ -6,12 +6,14 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tracing::Span;
 
 use super::callee::AnyHandler;
 use super::calls::catch_panic;
 use crate::handler::TerminateStep;
 use crate::hook::{self, Hook};
 use crate::socket::ConnectionShared;
+use crate::stats::HookOutcome;
 use crate::timeout;
 
 #[cfg(test)]
@@ -21,8 +23,10 @@ mod tests;
 pub(super) struct Finishing {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
     deadline: Pin<Box<Sleep>>,
+    began: Instant,
     /// Whether the process was paused, and the deadline was moved once.
     moved: bool,
+    span: Span,
 }
 
 impl Finishing {
@@ -33,16 +37,24 @@ impl Finishing {
         shared: &ConnectionShared,
         end_of_shutdown: Option<Instant>,
     ) -> Option<Box<Self>> {
-        let limit = Instant::now() + shared.limits().terminate_timeout;
+        let began = Instant::now();
+        let limit = began + shared.limits().terminate_timeout;
         let limit = end_of_shutdown.map_or(limit, |end| end.min(limit));
         hook::register_thread();
         let place = Hook::Terminate.on(shared.route());
+        let span = Hook::Terminate.span(shared.span(), None);
+        let _entered = (shared.span().enter(), span.enter());
         match hook::run(place, || handler.terminate()) {
-            TerminateStep::Done => None,
+            TerminateStep::Done => {
+                count(shared, began, HookOutcome::Ok);
+                None
+            }
             TerminateStep::Pending(future) => Some(Box::new(Self {
                 future,
                 deadline: Box::pin(sleep_until(limit)),
+                began,
                 moved: false,
+                span: span.clone(),
             })),
         }
     }
@@ -64,20 +76,35 @@ impl Finishing {
             let limit = shared.limits().terminate_timeout;
             self.deadline.as_mut().reset(now + limit);
         }
-        let _entered = shared.span().enter();
+        let _entered = (shared.span().enter(), self.span.enter());
         hook::register_thread();
         match catch_panic(Hook::Terminate, shared, || self.future.as_mut().poll(cx)) {
             Ok(Poll::Pending) => {}
-            Ok(Poll::Ready(())) | Err(_) => return Poll::Ready(()),
+            Ok(Poll::Ready(())) => {
+                count(shared, self.began, HookOutcome::Ok);
+                return Poll::Ready(());
+            }
+            Err(_) => {
+                count(shared, self.began, HookOutcome::Panic);
+                return Poll::Ready(());
+            }
         }
         // The timer is checked even if `terminate` has used up the budget of this task.
         if pin!(unconstrained(self.deadline.as_mut()))
             .poll(cx)
             .is_ready()
         {
+            count(shared, self.began, HookOutcome::Timeout);
             tracing::error!(hook = "terminate", "a hook timed out");
             return Poll::Ready(());
         }
         Poll::Pending
+    }
+}
+
+/// Counts a `terminate` that has ended.
+fn count(shared: &ConnectionShared, began: Instant, outcome: HookOutcome) {
+    if let Some(counters) = shared.hook_counters() {
+        counters.add(Hook::Terminate, outcome, began.elapsed(), 1);
     }
 }

@@ -10,6 +10,7 @@ use super::callee::AnyHandler;
 use super::clock::{Clock, DueAction, Process, View};
 use super::closing::{ClosingStep, RemainingWork, connection_lost};
 use super::exchange::{Exchange, Liveness};
+use super::observed::ObservedHandler;
 use super::thread_buffers::ThreadBuffers;
 use super::turn::Turn;
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
@@ -18,6 +19,7 @@ use crate::outbox::{ControlFrame, Status, Transport, Uncork};
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode;
 use crate::socket::ConnectionShared;
+use crate::stats::Sampling;
 use crate::topic::Burst;
 
 #[cfg(test)]
@@ -91,6 +93,9 @@ impl Driver {
     pub(super) fn take_external_deadlines(&mut self) -> Option<Instant> {
         if let Some(deadlines) = self.exchange.out.shared.take_external_deadlines() {
             self.clock.handle_external_deadlines(deadlines);
+            if deadlines.shutdown.is_some() {
+                self.exchange.begin_shutdown();
+            }
         }
         self.clock.end_of_shutdown()
     }
@@ -113,13 +118,21 @@ impl Driver {
         // Dropped last: its flush may run code of the application, which may panic.
         let burst = Burst::open();
         let mut buffers = ThreadBuffers::take();
+        buffers.counters.select(self.shared().counters());
+        let sampling = buffers.counters.next_sampling();
         let mut turn = Turn {
             handler,
             transport,
             buffers: &mut buffers,
             cx,
         };
-        let live = catch_unwind(AssertUnwindSafe(|| self.poll_live(&mut turn, &burst)));
+        let live = catch_unwind(AssertUnwindSafe(|| {
+            if sampling == Sampling::Sampled || ObservedHandler::is_traced() {
+                self.poll_observed(&mut turn, &burst, sampling)
+            } else {
+                self.poll_live(&mut turn, &burst)
+            }
+        }));
         match live {
             Ok(live) => {
                 buffers.give_back();
@@ -133,6 +146,25 @@ impl Driver {
                 Poll::Ready(CloseReason::of(CloseCause::HookPanic, &close))
             }
         }
+    }
+
+    /// Same as [`poll_live`](Self::poll_live), but measures or traces the hooks.
+    #[cold]
+    fn poll_observed(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        published: &Burst,
+        sampling: Sampling,
+    ) -> Poll<()> {
+        let shared = self.shared().clone();
+        let mut handler = ObservedHandler::new(&mut *turn.handler, &shared, sampling);
+        let mut turn = Turn {
+            handler: &mut handler,
+            transport: &mut *turn.transport,
+            buffers: &mut *turn.buffers,
+            cx: &mut *turn.cx,
+        };
+        self.poll_live(&mut turn, published)
     }
 
     fn poll_live(&mut self, turn: &mut Turn<'_, '_>, published: &Burst) -> Poll<()> {
@@ -252,7 +284,9 @@ impl Driver {
         let now = turn.buffers.now;
         let exchange = &mut self.exchange;
         match due {
+            DueAction::ShutdownClose => exchange.out.close_for_shutdown(),
             DueAction::ShutdownCutoff => {
+                exchange.out.close_for_shutdown();
                 exchange.cancel_hook(turn);
                 exchange.out.closing.force();
             }

@@ -11,7 +11,7 @@ use std::task::Poll;
 use futures::future::{Either, select};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::connection::{ReadyConnection, clean_up};
 use crate::error::Refusal;
@@ -23,6 +23,7 @@ use crate::id::ConnectionKind;
 use crate::limits::deadline_after;
 use crate::protocol::Deflate;
 use crate::socket::{ConnectionShared, Socket};
+use crate::stats::HookOutcome;
 use crate::timeout;
 
 #[cfg(test)]
@@ -133,7 +134,13 @@ async fn run_guarded<T>(
             }
         })
     });
-    let init = pin!(init.instrument(shared.span().clone()));
+    let span = Hook::Init.span(shared.span(), None);
+    let span = if span.is_disabled() {
+        shared.span().clone()
+    } else {
+        span
+    };
+    let init = pin!(init.instrument(span));
     let time_limit = pin!(async {
         let is_over = pin!(timeout::expired(
             &mut deadline,
@@ -141,12 +148,26 @@ async fn run_guarded<T>(
         ));
         select(is_over, pin!(shared.shutdown_cutoff())).await;
     });
+    let began = Instant::now();
+    let count = |outcome| {
+        if let Some(counters) = shared.hook_counters() {
+            counters.add(Hook::Init, outcome, began.elapsed(), 1);
+        }
+    };
     match select(init, time_limit).await {
-        Either::Left((Ok(value), _)) => value,
+        Either::Left((Ok(value), _)) => {
+            count(match &value {
+                Ok(_) => HookOutcome::Ok,
+                Err(_) => HookOutcome::Error,
+            });
+            value
+        }
         Either::Left((Err(Fault::Panic | Fault::TimedOut), _)) => {
+            count(HookOutcome::Panic);
             Err(Refusal::INTERNAL_SERVER_ERROR)
         }
         Either::Right(_) => {
+            count(HookOutcome::Timeout);
             tracing::error!(parent: shared.span(), hook = "init", "a hook timed out");
             Err(Refusal::SERVICE_UNAVAILABLE)
         }
@@ -179,12 +200,18 @@ impl PendingConnection {
         // A page's handler sends to the page's queue, not to the client.
         let deflate = deflate.filter(|_| route_context.kind == ConnectionKind::Socket);
         let span = |id| {
-            tracing::info_span!(
+            // No child of the request's span, which would then end with the connection.
+            let span = tracing::info_span!(
+                parent: None,
                 "websocket",
                 %id,
                 route = endpoint.pattern(),
                 peer = peer.map(tracing::field::display),
-            )
+            );
+            if !span.is_disabled() {
+                span.follows_from(Span::current());
+            }
+            span
         };
         let hub = endpoint.hub();
         let shared = hub.register(peer, route_context.clone(), deflate, span);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::Context as TaskContext;
 
 use super::closing::Closing;
+use super::thread_buffers::ThreadBuffers;
 use super::turn::Turn;
 use super::writer::{PutResult, Writer, is_full};
 use crate::close::{Close, CloseCause};
@@ -57,7 +58,8 @@ impl Outgoing {
         self.make_room_in_cork(turn);
         if self.closing.accepts_replies() {
             let outbox = self.shared.outbox();
-            if let Err(message) = Writer::put(outbox, message, &mut turn.buffers.cork) {
+            let ThreadBuffers { cork, counters, .. } = turn.buffers;
+            if let Err(message) = Writer::put(outbox, message, cork, counters) {
                 self.writer.hold(message.into_reply());
             }
         }
@@ -99,8 +101,9 @@ impl Outgoing {
         while self.closing.accepts_replies() {
             // At least one byte; otherwise an empty buffer would count as full.
             let limit = self.shared.limits().outbox.max(1);
-            let cork = &mut turn.buffers.cork;
-            match Writer::put_all(self.shared.outbox(), &mut reply.messages, cork, limit) {
+            let (outbox, messages) = (self.shared.outbox(), &mut reply.messages);
+            let ThreadBuffers { cork, counters, .. } = &mut *turn.buffers;
+            match Writer::put_all(outbox, messages, cork, limit, counters) {
                 PutResult::Done => break,
                 PutResult::CorkFull => {
                     self.flush(turn, Uncork::Later);
@@ -112,6 +115,7 @@ impl Outgoing {
             }
         }
         match reply.end {
+            ReplyEnd::KeepOpen if self.closing.is_draining() => self.close_for_shutdown(),
             ReplyEnd::KeepOpen => {}
             ReplyEnd::Close(close) => self.close(&close, CloseCause::ServerClosed),
             ReplyEnd::Error(close) => self.close(&close, CloseCause::HookError),
@@ -183,6 +187,12 @@ impl Outgoing {
             // Otherwise a burst alone could fill the outbox.
             self.flush(turn, Uncork::Later);
         }
+    }
+
+    /// Closes the connection in order, because the server shuts down.
+    pub(super) fn close_for_shutdown(&mut self) {
+        self.shared.close_for_shutdown();
+        self.closing.handle_server_close();
     }
 
     /// Closes the connection in order, on behalf of the driver.

@@ -43,8 +43,8 @@ pub(super) enum ReadOutcome {
     End,
     /// This many bytes are in the scratch buffer.
     Scratch(usize),
-    /// The bytes are in their place in a large message.
-    Target,
+    /// This many bytes are in their place in a large message.
+    Target(usize),
 }
 
 impl Reader {
@@ -72,7 +72,7 @@ impl Reader {
         };
         let (read, place) = if let Some(mut target) = target {
             let read = ready!(transport.poll_read_buf(cx, &mut target))?;
-            (read, ReadOutcome::Target)
+            (read, ReadOutcome::Target(read))
         } else {
             let read = ready!(transport.poll_read(cx, scratch))?;
             (read, ReadOutcome::Scratch(read))

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use tokio::time::Instant;
 
 use crate::hook;
+use crate::stats::ThreadCounters;
 
 /// Size of the buffer that sockets are read into, in bytes.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -18,6 +19,8 @@ pub(super) struct ThreadBuffers {
     pub(super) cork: Vec<u8>,
     /// The time of this poll.
     pub(super) now: Instant,
+    /// What this thread counts.
+    pub(super) counters: ThreadCounters,
 }
 
 thread_local! {
@@ -43,6 +46,7 @@ impl ThreadBuffers {
                 scratch: vec![0; SCRATCH_BYTES],
                 cork: Vec::new(),
                 now,
+                counters: ThreadCounters::default(),
             }),
         }
     }

@@ -5,6 +5,7 @@ use crate::outbox::{ControlFrame, Frame, Outbox};
 use crate::protocol::encoder::{encode_pong, put_frame};
 use crate::protocol::{OpCode, reuse};
 use crate::reply::{Messages, Reply};
+use crate::stats::{MessageKind, ThreadCounters};
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,13 @@ pub(super) fn is_full(cork: &[u8], max_outbox: usize) -> bool {
     cork.len() >= CORK_BYTES.min(max_outbox)
 }
 
+const fn kind(message: &Message) -> MessageKind {
+    match message {
+        Message::Text(_) => MessageKind::Text,
+        Message::Binary(_) => MessageKind::Binary,
+    }
+}
+
 impl Writer {
     /// Sends one message; returns it if there is no room.
     #[expect(
@@ -54,10 +62,12 @@ impl Writer {
         outbox: &Outbox,
         message: Message,
         cork: &mut Vec<u8>,
+        counters: &ThreadCounters,
     ) -> Result<(), Message> {
         if message.len() > MAX_CORKED_PAYLOAD_BYTES || outbox.has_waiting() {
-            return Self::queue(outbox, message, cork.len());
+            return Self::queue(outbox, message, cork.len(), counters);
         }
+        counters.count_sent(kind(&message));
         let (opcode, payload) = (OpCode::of(&message), message.as_bytes());
         match outbox.deflate() {
             Some(deflate) if deflate.put_frame(cork, opcode, payload) => {}
@@ -69,10 +79,16 @@ impl Writer {
 
     /// Queues one message behind `corked` bytes; returns it if there is no room.
     #[inline(never)]
-    fn queue(outbox: &Outbox, message: Message, corked: usize) -> Result<(), Message> {
+    fn queue(
+        outbox: &Outbox,
+        message: Message,
+        corked: usize,
+        counters: &ThreadCounters,
+    ) -> Result<(), Message> {
         if !outbox.has_room(message.len(), corked) {
             return Err(message);
         }
+        counters.count_sent(kind(&message));
         outbox.reply(&outbox.compress(Frame::owned(message)));
         Ok(())
     }
@@ -83,13 +99,14 @@ impl Writer {
         messages: &mut Messages,
         cork: &mut Vec<u8>,
         max_outbox: usize,
+        counters: &ThreadCounters,
     ) -> PutResult {
         while let Some(message) = messages.next() {
             if is_full(cork, max_outbox) {
                 messages.put_back(message);
                 return PutResult::CorkFull;
             }
-            if let Err(message) = Self::put(outbox, message, cork) {
+            if let Err(message) = Self::put(outbox, message, cork, counters) {
                 messages.put_back(message);
                 return PutResult::OutboxFull;
             }

@@ -12,6 +12,7 @@ use crate::mailbox::Accepts;
 use crate::page::Page;
 use crate::session::Session;
 use crate::socket::{RouteContext, Socket};
+use crate::stats::RouteCounters;
 use crate::wire::max_encoded_len;
 
 /// One route of a running server, shared by its connections.
@@ -35,12 +36,27 @@ impl Endpoint {
         state: AnyState,
         limits: Limits,
     ) -> Self {
+        Self::in_table(name, pattern, pattern, hub, state, limits)
+    }
+
+    /// Same as [`new`](Self::new), for a route whose whole pattern is `path`.
+    pub(crate) fn in_table(
+        name: &'static str,
+        pattern: &'static str,
+        path: &str,
+        hub: Hub,
+        state: AnyState,
+        limits: Limits,
+    ) -> Self {
+        let counters = hub.counters().route(path);
         let route_context = Arc::new(RouteContext {
             limits: limits.clamped(),
             route: RouteNumber::of(pattern),
             topics: hub.topics().clone(),
             presence: hub.presence().clone(),
             kind: ConnectionKind::Socket,
+            hooks: Some(counters.hooks().clone()),
+            counters,
         });
         Self {
             name,
@@ -53,9 +69,11 @@ impl Endpoint {
     }
 
     /// Makes this a route that pages attach to: `max_message` applies to the messages they carry.
-    pub(crate) fn with_page_endpoint(self) -> Self {
+    pub(crate) fn with_page_endpoint(self, attachment: HandlerOf) -> Self {
         let limits = *self.limits();
-        let route_context = |limits, kind| {
+        let counters = &self.route_context.counters;
+        let hooks = counters.hooks();
+        let route_context = |limits, kind, counters, hooks| {
             let topics = self.hub.topics().clone();
             let presence = self.hub.presence().clone();
             Arc::new(RouteContext {
@@ -64,7 +82,19 @@ impl Endpoint {
                 topics,
                 presence,
                 kind,
+                counters,
+                hooks,
             })
+        };
+        // The messages of a page are counted at its sockets, the hooks at its handler.
+        let of_page = Arc::new(RouteCounters::new(self.pattern.to_owned()));
+        let page_context = |limits| {
+            let hooks = Some(hooks.clone());
+            route_context(limits, ConnectionKind::PageHandler, of_page, hooks)
+        };
+        let hooks_of_sockets = match attachment {
+            HandlerOf::Socket => Some(hooks.clone()),
+            HandlerOf::Page => None,
         };
         // A page's handler has no socket of its own that could go silent, and its sockets apply the
         // rate. Each acknowledgement of the page is progress, even if the messages are small.
@@ -78,7 +108,7 @@ impl Endpoint {
         let page_endpoint = Self {
             state: self.state.clone(),
             hub: self.hub.clone(),
-            route_context: route_context(inner, ConnectionKind::PageHandler),
+            route_context: page_context(inner),
             for_pages: None,
             ..self
         };
@@ -87,7 +117,12 @@ impl Endpoint {
             ..limits
         };
         Self {
-            route_context: route_context(outer, ConnectionKind::Socket),
+            route_context: route_context(
+                outer,
+                ConnectionKind::Socket,
+                counters.clone(),
+                hooks_of_sockets,
+            ),
             for_pages: Some(Arc::new(page_endpoint)),
             ..self
         }
@@ -131,6 +166,15 @@ impl Endpoint {
     pub(crate) fn route_context(&self) -> &Arc<RouteContext> {
         &self.route_context
     }
+}
+
+/// How long the handlers of a route live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HandlerOf {
+    /// As long as a connection.
+    Socket,
+    /// As long as a page: `attach: page`.
+    Page,
 }
 
 /// The context that a connection provides to its hooks.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Context, FromConnection, FromParams, HasPage, HasSession, Params, Path, Provides, State,
-    Visitor,
+    TraceContext, Visitor,
 };
 use crate::error::Refusal;
 use crate::hub::{Hub, Permit};
@@ -135,6 +135,14 @@ impl Handshake {
 
     pub(crate) const fn visitor(&self) -> &Visitor {
         &self.visitor
+    }
+
+    /// The trace that the request belongs to, from its headers `traceparent` and `tracestate`.
+    /// `None` if there is none, or if `traceparent` is invalid.
+    ///
+    /// A client can send any trace. Trust it only if your proxy sets or removes these headers.
+    pub fn trace_context(&self) -> Option<TraceContext> {
+        TraceContext::of(&self.headers)
     }
 
     /// The parameters of the path, by name.

@@ -54,8 +54,15 @@ limits_struct! {
         /// and the client's progress is visible. A client that reads fast gets 32 times as much.
         /// Default: 64 KiB.
         pub unsent: usize,
-        /// How long a graceful shutdown may take in total, from the first signal. Default: 10 s.
+        /// How long a graceful shutdown may take, after `drain_delay` and `drain_over`. Default:
+        /// 10 s.
         pub shutdown: Duration,
+        /// How long the server still accepts connections after the first signal, while it reports
+        /// that it is not ready. Default: 0.
+        pub drain_delay: Duration,
+        /// The time over which a shutdown closes connections one by one; with 0, all at once.
+        /// Default: 0.
+        pub drain_over: Duration,
         /// Limits of pages and of the state that is kept for them.
         pub pages: PageLimits,
         /// Limits of the members of topics.
@@ -83,6 +90,8 @@ impl ServerLimits {
         http_per_address: Some(KIB),
         unsent: 64 * KIB,
         shutdown: Duration::from_secs(10),
+        drain_delay: Duration::ZERO,
+        drain_over: Duration::ZERO,
         pages: PageLimits::DEFAULT,
         presence: PresenceLimits::DEFAULT,
     };
@@ -93,6 +102,8 @@ impl ServerLimits {
         self.keep_alive = self.keep_alive.min(MAX_DURATION);
         self.body_timeout = self.body_timeout.min(MAX_DURATION);
         self.shutdown = self.shutdown.min(MAX_DURATION);
+        self.drain_delay = self.drain_delay.min(MAX_DURATION);
+        self.drain_over = self.drain_over.min(MAX_DURATION);
         self.pages = self.pages.clamped();
         self.presence = self.presence.clamped();
         self

@@ -13,6 +13,9 @@ use crate::protocol::{Deflate, OpCode};
 /// Payloads up to this size are copied after their header; larger ones are shared.
 const MAX_COPIED_BYTES: usize = 4 * 1024;
 
+/// The bits of the first byte of a frame that contain its opcode (RFC 6455, section 5.2).
+const OPCODE_BITS: u8 = 0x0f;
+
 /// One message as an encoded frame. Clones share the bytes.
 #[derive(Clone, Debug)]
 pub struct Frame {
@@ -99,6 +102,12 @@ impl Frame {
     /// Whether the frame has no bytes; an encoded frame has at least its header.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether it is a binary message.
+    pub(super) fn is_binary(&self) -> bool {
+        let first = self.head.first().copied().unwrap_or(0);
+        first & OPCODE_BITS == OpCode::Binary as u8
     }
 
     pub(super) fn slices(&self) -> [IoSlice<'_>; 2] {

@@ -1,6 +1,6 @@
 //! Makes room for frames of topics, under the policies of their subscriptions.
 
-use super::queue::{FrameKind, FrameQueue};
+use super::queue::{DropReason, FrameKind, FrameQueue};
 use super::{DroppedPayloads, Policy};
 
 /// The outcome of making room for a frame of a topic.
@@ -49,6 +49,6 @@ pub(super) fn make_room(
             }
         }
     }
-    queue.count_dropped();
+    queue.count_dropped(1, DropReason::Policy(policy));
     Capacity::DropNewest
 }

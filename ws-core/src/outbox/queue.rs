@@ -5,14 +5,17 @@ use std::mem;
 
 use bytes::{Buf, Bytes};
 
-use super::{DroppedPayloads, Frame};
+use super::{DroppedPayloads, Frame, Policy};
 use crate::protocol::frame::Header;
 
 mod buffers;
 mod burst;
+mod counts;
 mod slices;
 
 pub(super) use burst::IfBlocked;
+pub(super) use counts::DropReason;
+use counts::RareCounts;
 
 /// The type of a frame in the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,8 +77,7 @@ pub(super) struct FrameQueue {
     /// The bytes of all chunks.
     bytes: usize,
     max_bytes: usize,
-    /// The number of topic frames that were dropped.
-    dropped: u64,
+    counts: Option<Box<RareCounts>>,
     frames: u32,
     max_frames: u32,
     /// If the first chunk contains many frames: the bytes left of the partly written one.
@@ -133,16 +135,6 @@ impl FrameQueue {
     /// The bytes that wait.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// The number of topic frames that were dropped.
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
-    /// Counts a frame of a topic as dropped.
-    pub(super) fn count_dropped(&mut self) {
-        self.dropped += 1;
     }
 
     /// Whether a frame fits.
@@ -344,12 +336,13 @@ impl FrameQueue {
             }
         }
         self.frames -= 1;
-        self.dropped += 1;
+        self.count_dropped(1, DropReason::Policy(Policy::DropOldest));
     }
 
     /// Drops all frames of a topic that are not partly written, to be replaced.
     pub(super) fn drop_all(&mut self, kind: FrameKind, dropped: &mut DroppedPayloads) {
-        self.dropped += u64::from(self.remove(kind, dropped));
+        let removed = self.remove(kind, dropped);
+        self.count_dropped(removed.into(), DropReason::Policy(Policy::Latest));
     }
 
     /// Removes all frames of a kind, except for a partly written one. Returns their number.

@@ -25,12 +25,16 @@ pub(super) struct OutboxState {
     pub(super) broken: bool,
     /// The queue has only frames of a burst, and a flush of this outbox is pending.
     pub(super) flush_pending: bool,
+    /// The text messages that other tasks have pushed since the last snapshot.
+    pub(super) pushed_texts: u32,
     pub(super) direct: Option<Arc<dyn DirectWrite>>,
     pub(super) queue: FrameQueue,
     pub(super) waker: Option<Waker>,
     pub(super) pace: WritePace,
     /// The first recorded reason why the connection ends.
     pub(super) ending: Option<Box<CloseReason>>,
+    /// The bytes that were written since the last snapshot.
+    pub(super) written: u64,
 }
 
 /// The locked state. Unlocking it updates `waiting` for the connection's task.
@@ -124,12 +128,29 @@ impl OutboxState {
             corked: false,
             broken: false,
             flush_pending: false,
+            pushed_texts: 0,
             direct: None,
             queue,
             waker: None,
             pace: WritePace::default(),
             ending: None,
+            written: 0,
         }
+    }
+
+    /// Counts a message of another task.
+    #[inline]
+    pub(super) fn count_pushed(&mut self, frame: &Frame) {
+        if frame.is_binary() {
+            self.queue.count_binary();
+        } else {
+            self.pushed_texts = self.pushed_texts.wrapping_add(1);
+        }
+    }
+
+    #[inline]
+    pub(super) fn count_written(&mut self, written: usize) {
+        self.written += written as u64;
     }
 
     pub(super) fn status(&self) -> Status {
@@ -194,6 +215,9 @@ impl OutboxState {
         kind: FrameKind,
         written: io::Result<usize>,
     ) -> Option<Waker> {
+        if let Ok(written) = written {
+            self.count_written(written);
+        }
         match written {
             Ok(written) if written == frame.len() => return None,
             Ok(written) => self.queue.push(frame, kind, written),
@@ -227,6 +251,7 @@ impl OutboxState {
                 .with_slices(&[], |slices| direct.try_write_vectored(slices));
             match written {
                 Ok(written) if written > 0 => {
+                    self.count_written(written);
                     self.pace.handle_written(written);
                     self.advance(written, dropped);
                 }
@@ -297,6 +322,7 @@ impl OutboxState {
             match self.poll_write(cx, &cork[done..], transport) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(written)) => {
+                    self.count_written(written);
                     if let Some(since) = self.pace.blocked {
                         if self.pace.accepted == 0 {
                             transport.resumed(now - since);

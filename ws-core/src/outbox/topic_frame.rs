@@ -4,7 +4,7 @@ use std::io;
 use std::task::Waker;
 
 use super::make_room::{Capacity, make_room};
-use super::queue::{FrameKind, IfBlocked};
+use super::queue::{DropReason, FrameKind, IfBlocked};
 use super::state::{AfterWrite, OutboxState};
 use super::{DroppedPayloads, Frame, Outbox, Phase, Policy, StateGuard, WriteMode, wake};
 
@@ -47,7 +47,7 @@ impl Outbox {
         mode: WriteMode,
         dropped: &mut DroppedPayloads,
     ) -> Delivery {
-        let state = self.lock();
+        let mut state = self.lock();
         if state.phase != Phase::Open {
             return Delivery::Closed;
         }
@@ -59,6 +59,8 @@ impl Outbox {
             if let Ok(written) = written
                 && written == topic_frame.frame.len()
             {
+                state.count_written(written);
+                state.count_pushed(topic_frame.frame);
                 return Delivery::Accepted;
             }
             return queue_rest(self.guard(state), topic_frame, written);
@@ -99,6 +101,7 @@ fn queue_rest(
     written: io::Result<usize>,
 ) -> Delivery {
     let TopicFrame { frame, topic, .. } = topic_frame;
+    state.count_pushed(frame);
     let waker = state.put_rest(frame, FrameKind::Topic(topic), written);
     let broken = state.broken;
     drop(state);
@@ -118,6 +121,7 @@ fn push_of_burst(state: &mut OutboxState, topic_frame: TopicFrame<'_>) {
         Policy::Close | Policy::DropOldest | Policy::DropNewest => IfBlocked::Wait,
     };
     let kind = FrameKind::Topic(topic_frame.topic);
+    state.count_pushed(topic_frame.frame);
     state
         .queue
         .push_of_burst(topic_frame.frame, kind, if_blocked);
@@ -137,7 +141,7 @@ fn put_topic(
         volatile,
     } = topic_frame;
     if volatile && !state.is_in_burst() && !state.queue.is_empty() {
-        state.queue.count_dropped();
+        state.queue.count_dropped(1, DropReason::Volatile);
         return (Delivery::Skipped, None);
     }
     let kind = FrameKind::Topic(topic);
@@ -146,6 +150,7 @@ fn put_topic(
         Capacity::DropNewest => return (Delivery::Skipped, None),
         Capacity::Overflow => return (Delivery::Overflow, None),
     }
+    state.count_pushed(frame);
     let deferred = mode == WriteMode::Queue && state.is_idle();
     state.flush_pending |= deferred;
     let waker = state.put(frame, kind, mode);

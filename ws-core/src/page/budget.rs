@@ -1,7 +1,9 @@
 //! Counts the bytes that the pages of a server hold together, exactly.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::wire::Gap;
 
 /// Queues are dropped until this part of the limit (one eighth) is free, so that not every further
 /// message causes drops.
@@ -12,6 +14,7 @@ const RELIEF_DIVISOR: usize = 8;
 pub(crate) struct Budget {
     limit: usize,
     used: AtomicUsize,
+    resets: ResetCounters,
 }
 
 impl Budget {
@@ -19,12 +22,18 @@ impl Budget {
         Arc::new(Self {
             limit,
             used: AtomicUsize::new(0),
+            resets: ResetCounters::default(),
         })
     }
 
     /// The bytes held now.
     pub(super) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// The resets of the pages.
+    pub(super) const fn resets(&self) -> &ResetCounters {
+        &self.resets
     }
 
     /// Whether the pages hold more than the limit.
@@ -35,6 +44,21 @@ impl Budget {
     /// Whether enough is free again.
     pub(super) fn is_relieved(&self) -> bool {
         self.used() <= self.limit - self.limit / RELIEF_DIVISOR
+    }
+}
+
+/// The resets that pages have received, by their reason.
+#[derive(Debug, Default)]
+pub(super) struct ResetCounters([AtomicU64; 3]);
+
+impl ResetCounters {
+    /// Counts one reset.
+    pub(super) fn count(&self, why: Gap) {
+        self.0[why as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self, why: Gap) -> u64 {
+        self.0[why as usize].load(Ordering::Relaxed)
     }
 }
 

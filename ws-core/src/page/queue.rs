@@ -333,7 +333,8 @@ impl PageQueue {
 
     /// Marks the item from [`next`](Self::next) as sent to the current socket.
     pub(super) fn mark_sent(&mut self) {
-        if self.reset_due.take().is_some() {
+        if let Some(why) = self.reset_due.take() {
+            self.held.budget().resets().count(why);
             return;
         }
         let place = usize::try_from(self.sent - self.base).unwrap_or(usize::MAX);

@@ -12,10 +12,12 @@ use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
 use crate::session::{Session, SessionGeneration, SessionId, SessionPages, SessionSubscribeError};
+use crate::stats::{RefusalCounters, RefusalReason};
 use crate::throttle::LogThrottle;
 use crate::topic::{EventPlan, TopicKey, Topics};
 use crate::wire::Push;
 
+mod counters;
 mod index;
 mod open;
 mod reap;
@@ -49,6 +51,7 @@ pub(crate) struct Pages {
     relief: Relief,
     topics: Arc<Topics>,
     session_topics: SessionTopics,
+    refusals: Arc<RefusalCounters>,
     weak_self: Weak<Self>,
 }
 
@@ -58,6 +61,7 @@ impl Pages {
         inline: usize,
         parameter: String,
         topics: Arc<Topics>,
+        refusals: Arc<RefusalCounters>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|weak_self| Self {
             limits: limits.clamped(),
@@ -72,6 +76,7 @@ impl Pages {
             relief: Relief::default(),
             topics,
             session_topics: SessionTopics::default(),
+            refusals,
             weak_self: weak_self.clone(),
         })
     }
@@ -100,10 +105,19 @@ impl Pages {
 
     /// Logs a connection that is refused because its session or its address has too many pages.
     pub(crate) fn log_full(&self, reason: TooMany) {
-        let (name, limit) = match reason {
-            TooMany::OfSession => ("PageLimits::per_session", self.limits.per_session),
-            TooMany::OfAddress => ("PageLimits::per_address", self.limits.per_address),
+        let (name, limit, counted) = match reason {
+            TooMany::OfSession => (
+                "PageLimits::per_session",
+                self.limits.per_session,
+                RefusalReason::PagesPerSession,
+            ),
+            TooMany::OfAddress => (
+                "PageLimits::per_address",
+                self.limits.per_address,
+                RefusalReason::PagesPerAddress,
+            ),
         };
+        self.refusals.count(counted);
         match self.full.count() {
             None => tracing::debug!(limit, "refused a page: `{name}` is reached"),
             Some(refused) => tracing::warn!(

@@ -170,6 +170,7 @@ mod tests {
             1,
             "z_pid".to_owned(),
             std::sync::Arc::new(crate::topic::Topics::new(1, 0)),
+            std::sync::Arc::default(),
         );
         let page = Page::issue(&pages, &session, None).unwrap();
         let tag = page.stream_tag("/a?b=\"<c>\"&d").nonce("n").to_string();

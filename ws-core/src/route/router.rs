@@ -128,6 +128,14 @@ impl Route {
         self.spec.options.deflate.unwrap_or(false)
     }
 
+    /// Counts a response to a handshake.
+    pub fn count_handshake(&self, status: u16) {
+        self.endpoint
+            .route_context()
+            .counters
+            .count_handshake(status);
+    }
+
     /// The supported subprotocols in order of preference.
     pub fn protocols(&self) -> &'static [&'static str] {
         if self.is_page_stream {

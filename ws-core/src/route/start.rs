@@ -254,6 +254,7 @@ pub(super) fn run(
     );
     hook::register_thread();
     let decided = span.in_scope(|| {
+        let _entered = Hook::Start.span(&span, None).entered();
         hook::run(Hook::Start.on(endpoint.route()), || {
             catch_unwind(AssertUnwindSafe(|| decide(handshake)))
                 .inspect_err(|panic| log_panic(&**panic))

@@ -9,7 +9,7 @@ use super::spec::Rank;
 use super::{Decide, MAX_SEGMENTS, Matcher, RouteData, RouteSpec, Segment};
 use crate::compile_error::equal;
 use crate::driver::{Connect, connect};
-use crate::extract::{AnyState, Endpoint, FromRef, HasPage};
+use crate::extract::{AnyState, Endpoint, FromRef, HandlerOf, HasPage};
 use crate::handler::Handler;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
@@ -286,9 +286,15 @@ impl Assembly<'_> {
         let literals = prefix.iter().map(|literal| Segment::Literal(literal));
         let shape = literals.chain(entry.shape.iter().copied()).collect();
         self.shapes.push((shape, path.clone()));
-        let endpoint = Endpoint::new(spec.name, spec.pattern, self.hub.clone(), state, limits);
+        let hub = self.hub.clone();
+        let endpoint = Endpoint::in_table(spec.name, spec.pattern, &path, hub, state, limits);
+        let handler_of = if spec.options.attach_page {
+            HandlerOf::Page
+        } else {
+            HandlerOf::Socket
+        };
         let endpoint = if entry.is_page_stream {
-            endpoint.with_page_endpoint()
+            endpoint.with_page_endpoint(handler_of)
         } else {
             endpoint
         };

@@ -157,6 +157,11 @@ impl SessionKey {
         Self(hash.chain_update(name).finalize().into())
     }
 
+    /// The key of no session.
+    pub(super) fn of_nobody() -> Self {
+        Self([0; 32])
+    }
+
     /// The bytes of the key, for use by a store.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

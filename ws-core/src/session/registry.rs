@@ -162,7 +162,6 @@ impl Registry {
         self.live().values().filter_map(Weak::upgrade).collect()
     }
 
-    #[cfg(test)]
     pub(super) fn handle_count(&self) -> usize {
         self.live().len()
     }

@@ -10,7 +10,7 @@ use super::pages::SessionPages;
 use super::shared::SharedSessions;
 #[cfg(test)]
 use super::store::DynStore;
-use super::{Newcomer, Session, SessionError, SessionKey, SessionRecord, SessionToken};
+use super::{Newcomer, Session, SessionError, SessionId, SessionKey, SessionRecord, SessionToken};
 use crate::limits::SessionLimits;
 
 mod foreign;
@@ -329,8 +329,19 @@ impl Sessions {
     }
 
     /// The number of sessions with a handle in this process.
-    #[cfg(test)]
-    pub(super) fn handle_count(&self) -> usize {
+    /// Checks that the store answers, by looking up a session that does not exist.
+    ///
+    /// # Errors
+    ///
+    /// The error of the store, or [`SessionError::TimedOut`].
+    pub async fn check_store(&self) -> Result<(), SessionError> {
+        let backend = &self.inner.backend;
+        let (key, id) = (SessionKey::of_nobody(), SessionId::from_bytes([0; 16]));
+        let found = backend.store.contains(key, id);
+        backend.with_timeout(found).await.map(drop)
+    }
+
+    pub(crate) fn handle_count(&self) -> usize {
         self.inner.registry.handle_count()
     }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{ConnectionShared, Socket};
 use crate::error::NotifyError;
 use crate::limits::deadline_after;
-use crate::mailbox::Accepts;
+use crate::mailbox::{Accepts, MailboxError};
 use crate::timer::TimerId;
 
 impl<H> Socket<H> {
@@ -36,7 +36,11 @@ impl<H> Socket<H> {
     where
         H: Accepts<T>,
     {
-        self.shared.notify(value)
+        let notified = self.shared.notify(value);
+        if let Err(NotifyError::Full(_)) = &notified {
+            self.shared.count_unless_closed(MailboxError::Full);
+        }
+        notified
     }
 
     /// Queues a value for the handler, and waits for room in its mailbox.

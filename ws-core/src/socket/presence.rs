@@ -276,8 +276,10 @@ impl ConnectionShared {
         }
         let decode = |message| decode_value::<MembersEvent<V>>(message).map(M::from);
         let limit = self.limits().mailbox;
-        self.mailbox
-            .notify_topic_message(message.clone(), decode, limit)
+        let notified = self
+            .mailbox
+            .notify_topic_message(message.clone(), decode, limit);
+        notified.inspect_err(|error| self.count_unless_closed(*error))
     }
 
     fn watch(&self, name: &TopicName, watcher: Subscriber) {

@@ -208,11 +208,13 @@ impl ConnectionShared {
         let message = message.clone();
         if !L::HAS_POSITION {
             let decode = |message| decode_item::<L, M>(message, None);
-            return self.mailbox.notify_topic_message(message, decode, limit);
+            let notified = self.mailbox.notify_topic_message(message, decode, limit);
+            return notified.inspect_err(|error| self.count_unless_closed(*error));
         }
         let position = at.and_then(|at| self.route_context.topics.position(at, topic));
         let decode = Box::new(move || decode_item::<L, M>(message, position));
-        self.mailbox.notify_deferred(decode, limit)
+        let notified = self.mailbox.notify_deferred(decode, limit);
+        notified.inspect_err(|error| self.count_unless_closed(*error))
     }
 
     /// The topics of the hub.

@@ -75,6 +75,7 @@ impl Topics {
         exclude: Exclude,
     ) -> usize {
         let Some(channel) = self.find(key) else {
+            self.counters.count_unheard();
             return 0;
         };
         match value.to_message() {
@@ -107,7 +108,10 @@ impl Topics {
             let published = self.log.log.publish(&name, &message, history, |at| {
                 // Looked up under the lock of the lane: a subscriber that has continued from the
                 // history gets every later message.
-                let channel = self.find(&key)?;
+                let Some(channel) = self.find(&key) else {
+                    self.counters.count_unheard();
+                    return None;
+                };
                 let message = message.clone();
                 let published = PublishedMessage {
                     message,

@@ -48,7 +48,10 @@ impl Topics {
             channel = match self.find(topic) {
                 Some(other) if !Arc::ptr_eq(&other, &channel) => other,
                 // The last subscriber is leaving, or has left.
-                _ => return (0, after_unlock),
+                _ => {
+                    self.counters.count_unheard();
+                    return (0, after_unlock);
+                }
             };
             subscribers = channel.lock();
         }
@@ -94,6 +97,7 @@ impl Topics {
                 reached += usize::from(accepted);
             }
         }
+        subscribers.counts.add(reached);
         (reached, after_unlock)
     }
 

@@ -205,6 +205,21 @@ test("it waits for the time in `retry-after`", async () => {
   assert.equal(Socket.all.length, 3);
 });
 
+test("it waits for the time in the reason of a close, and as always", async () => {
+  for (const [code, reason, delay] of [
+    [1012, "retry=70", 570],
+    [1012, "retry=0", 500],
+    [1012, "retry=soon", 500],
+    [1012, "restart", 500],
+    [1001, "", 500],
+  ]) {
+    const { connection } = await open();
+    Socket.last.open();
+    Socket.last.drop(code, reason);
+    assert.equal(wait(connection), delay, `${code} ${reason}`);
+  }
+});
+
 test("the close code decides whether it reconnects", async (t) => {
   for (const code of [1001, 1005, 1006, 1011, 1012, 1013]) {
     await t.test(`${code}: reconnects`, async () => {

@@ -13,11 +13,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use ws_core::stats::RefusalReason;
 
 use super::http::{self, Application, Timeouts};
 use super::permits::HttpPermits;
 use crate::connection::{Unsent, refuse, send_at_once};
 use crate::filter::canonical;
+use crate::readiness::Readiness;
 use crate::shared::ServerShared;
 
 /// Time for the responses to handshakes that the hub aborts at its deadline.
@@ -30,6 +32,10 @@ pub(super) async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send,
 ) {
+    if let Ok(address) = listener.local_addr() {
+        let routes = shared.router.routes().count();
+        tracing::info!(%address, routes, "listening");
+    }
     let unsent = Unsent::on_listener(&listener, shared.limits.unsent);
     let http = Arc::new(HttpServer {
         shared: shared.clone(),
@@ -48,14 +54,18 @@ pub(super) async fn serve(
         application,
     )));
     stop.await;
+    // Load balancers notice that the server is not ready, and send no new clients.
+    shared.readiness.stop();
+    sleep(shared.limits.drain_delay).await;
     accepting.abort();
     // The listener is closed when its task has ended.
     let _ = accepting.await;
     http.connections.close();
     http.draining.cancel();
-    let deadline = Instant::now() + shared.limits.shutdown;
+    let over = shared.limits.drain_over;
+    let deadline = Instant::now() + over + shared.limits.shutdown;
     let drained = tokio::time::timeout_at(deadline + SLACK, http.connections.wait());
-    let ((), drained) = tokio::join!(shared.hub.shutdown(shared.limits.shutdown), drained);
+    let ((), drained) = tokio::join!(shared.hub.drain(over, shared.limits.shutdown), drained);
     if drained.is_err() {
         tracing::warn!(left = http.connections.len(), "HTTP connections are cut");
         http.cut.cancel();
@@ -88,9 +98,12 @@ impl HttpServer {
         let mut backoff = Backoff::default();
         let mut early_timer = EarlyTimer::default();
         loop {
-            let (stream, peer) = accept_next(&listener, &mut backoff).await;
+            let accepted = accept_next(&listener, &mut backoff, &self.shared.readiness);
+            let (stream, peer) = accepted.await;
             early_timer.rearm();
             let Ok(permit) = self.permits.acquire(self.counted_address(peer)).await else {
+                let reason = RefusalReason::HttpPerAddress;
+                self.shared.hub.count_refusal(reason);
                 refuse(&stream, TOO_MANY);
                 continue;
             };
@@ -128,11 +141,16 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\
 /// Accepts the next connection. Errors do not end a server: if a connection was lost before it was
 /// accepted, the error is skipped; if the system lacks a resource (files, memory), the server waits
 /// before the next attempt.
-async fn accept_next(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStream, SocketAddr) {
+async fn accept_next(
+    listener: &TcpListener,
+    backoff: &mut Backoff,
+    readiness: &Readiness,
+) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => {
                 backoff.reset();
+                readiness.accept_fails(false);
                 return accepted;
             }
             Err(error) if affects_one_connection(&error) => {
@@ -142,6 +160,7 @@ async fn accept_next(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStrea
                 if backoff.is_first() {
                     tracing::error!(%error, "cannot accept connections; trying again");
                 }
+                readiness.accept_fails(true);
                 tokio::time::sleep(backoff.next()).await;
             }
         }

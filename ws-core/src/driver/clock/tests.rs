@@ -137,8 +137,13 @@ async fn the_most_urgent_due_action_comes_first() {
         timer: Some(at),
         ..IDLE
     };
+    let times = ShutdownTimes {
+        close: at,
+        cutoff: at,
+        end: test.at(8),
+    };
     test.clock
-        .handle_external_deadlines(deadlines(Some(at), Some((at, test.at(8)))));
+        .handle_external_deadlines(deadlines(Some(at), Some(times)));
     assert_eq!(test.clock.end_of_shutdown(), Some(test.at(8)));
     assert_eq!(test.due(5, &view).await, Some(DueAction::ShutdownCutoff));
     test.clock

@@ -10,7 +10,7 @@ use super::super::test_doubles::{Behavior, Bench, Read, burst, close, text};
 use super::*;
 use crate::limits::Limits;
 use crate::outbox::Frame;
-use crate::socket::Socket;
+use crate::socket::{ShutdownTimes, Socket, going_away};
 
 const LIMITS: Limits = Limits::DEFAULT
     .ping(Some(Duration::from_secs(20)))
@@ -200,7 +200,9 @@ async fn a_shutdown_cuts_the_running_hook() {
     test.run();
     let cutoff = test.start + Duration::from_secs(6);
     let end = test.start + Duration::from_secs(8);
-    test.bench.shared.shut_down(cutoff, end);
+    let close = test.start + Duration::from_secs(3);
+    let times = ShutdownTimes { close, cutoff, end };
+    test.bench.shared.shut_down(times, going_away());
     let (seconds, frames) = test.over().await;
     assert_eq!(
         (seconds, &*frames[0]),

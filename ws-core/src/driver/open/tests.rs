@@ -82,7 +82,7 @@ async fn a_shutdown_that_begins_during_the_registration_closes_that_connection_t
     );
     let deadlines = pending.shared.take_external_deadlines().unwrap();
     let end = Instant::now() + Duration::from_secs(10);
-    assert_eq!(deadlines.shutdown.map(|(_, end)| end), Some(end));
+    assert_eq!(deadlines.shutdown.map(|times| times.end), Some(end));
     assert_eq!(shutdown.as_mut().now_or_never(), None);
     let start = Instant::now();
     drop(pending);

@@ -33,7 +33,10 @@ fn messages(replies: &[&str]) -> Messages {
 #[test]
 fn a_small_message_goes_to_the_cork_buffer() {
     let (outbox, mut cork) = (outbox(), Vec::new());
-    assert_eq!(Writer::put(&outbox, text("hi"), &mut cork), Ok(()));
+    assert_eq!(
+        Writer::put(&outbox, text("hi"), &mut cork, &ThreadCounters::default()),
+        Ok(())
+    );
     assert_eq!(cork, b"\x81\x02hi");
     assert!(!outbox.has_waiting());
     Writer::put_pong(&outbox, b"p", &mut cork);
@@ -43,7 +46,10 @@ fn a_small_message_goes_to_the_cork_buffer() {
 #[test]
 fn after_waiting_frames_a_message_waits_too() {
     let (outbox, mut cork) = (with_backlog(), Vec::new());
-    assert_eq!(Writer::put(&outbox, text("hi"), &mut cork), Ok(()));
+    assert_eq!(
+        Writer::put(&outbox, text("hi"), &mut cork, &ThreadCounters::default()),
+        Ok(())
+    );
     Writer::put_pong(&outbox, b"p", &mut cork);
     assert_eq!((cork.len(), outbox.buffered()), (0, 3 + 4 + 3));
 }
@@ -52,7 +58,10 @@ fn after_waiting_frames_a_message_waits_too() {
 fn a_message_without_room_is_returned() {
     let (outbox, mut cork) = (with_backlog(), Vec::new());
     let long = text(&"x".repeat(98));
-    assert_eq!(Writer::put(&outbox, long.clone(), &mut cork), Err(long));
+    assert_eq!(
+        Writer::put(&outbox, long.clone(), &mut cork, &ThreadCounters::default()),
+        Err(long)
+    );
     assert_eq!(outbox.buffered(), 3);
 }
 
@@ -61,12 +70,20 @@ fn a_large_message_is_not_copied_and_counts_the_corked_bytes() {
     let (outbox, mut cork) = (outbox(), vec![0; 10]);
     let large = Message::from(Bytes::from(vec![0; MAX_CORKED_PAYLOAD_BYTES + 1]));
     assert_eq!(
-        Writer::put(&outbox, large.clone(), &mut cork),
+        Writer::put(
+            &outbox,
+            large.clone(),
+            &mut cork,
+            &ThreadCounters::default()
+        ),
         Err(large.clone())
     );
     cork.clear();
     // A message of any size fits an empty outbox.
-    assert_eq!(Writer::put(&outbox, large, &mut cork), Ok(()));
+    assert_eq!(
+        Writer::put(&outbox, large, &mut cork, &ThreadCounters::default()),
+        Ok(())
+    );
     assert_eq!(
         (cork.len(), outbox.buffered()),
         (0, MAX_CORKED_PAYLOAD_BYTES + 1 + 4)
@@ -86,13 +103,25 @@ fn a_reply_stops_at_a_full_cork_buffer_and_continues_after_a_flush() {
     let (outbox, mut cork) = (outbox(), Vec::new());
     let mut replies = messages(&["one", "two", "three"]);
     assert_eq!(
-        Writer::put_all(&outbox, &mut replies, &mut cork, 10),
+        Writer::put_all(
+            &outbox,
+            &mut replies,
+            &mut cork,
+            10,
+            &ThreadCounters::default()
+        ),
         PutResult::CorkFull
     );
     assert_eq!(cork, b"\x81\x03one\x81\x03two");
     cork.clear();
     assert_eq!(
-        Writer::put_all(&outbox, &mut replies, &mut cork, 10),
+        Writer::put_all(
+            &outbox,
+            &mut replies,
+            &mut cork,
+            10,
+            &ThreadCounters::default()
+        ),
         PutResult::Done
     );
     assert_eq!(cork, b"\x81\x05three");
@@ -104,7 +133,13 @@ fn a_reply_is_held_in_order_until_there_is_room() {
     let (small, large) = ("s", "l".repeat(97));
     let mut replies = messages(&[small, &large, small]);
     assert_eq!(
-        Writer::put_all(&outbox, &mut replies, &mut cork, NO_LIMIT),
+        Writer::put_all(
+            &outbox,
+            &mut replies,
+            &mut cork,
+            NO_LIMIT,
+            &ThreadCounters::default()
+        ),
         PutResult::OutboxFull
     );
     let mut writer = Writer::default();

@@ -70,8 +70,10 @@ impl FrameQueue {
                 if keeps && chunk.if_blocked == IfBlocked::Replace {
                     replaced.push(chunk.kind);
                 }
-                self.frames -= u32::from(!keeps);
-                self.dropped += u64::from(!keeps);
+                if !keeps {
+                    self.frames -= 1;
+                    self.count_dropped(1, chunk.if_blocked.into());
+                }
             }
             if keeps {
                 kept.push_front(chunk);

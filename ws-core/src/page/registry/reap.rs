@@ -83,6 +83,7 @@ mod tests {
             1,
             "page".to_owned(),
             Arc::new(crate::topic::Topics::new(1, 0)),
+            std::sync::Arc::default(),
         )
     }
 

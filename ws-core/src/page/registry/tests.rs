@@ -24,6 +24,7 @@ fn new_pages(limits: PageLimits) -> Arc<Pages> {
         1,
         "z_pid".to_owned(),
         Arc::new(crate::topic::Topics::new(1, 0)),
+        std::sync::Arc::default(),
     )
 }
 

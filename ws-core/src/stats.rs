@@ -1,0 +1,21 @@
+//! Measurements: the counters that connections share, and the snapshot of all of them.
+//!
+//! No message costs an atomic operation that locks the memory bus: each thread counts what it
+//! receives and sends in a [`Shard`] of its own, and each outbox counts the frames of other tasks
+//! under the lock that it takes anyway. A snapshot adds them up.
+
+mod cause;
+mod counters;
+mod histogram;
+mod refusals;
+mod shard;
+mod snapshot;
+
+pub(crate) use counters::{HookCounters, HookOutcome, HubCounters, RouteCounters};
+pub use histogram::Histogram;
+pub use refusals::{RefusalCounters, RefusalReason};
+pub(crate) use shard::{MessageKind, Sampling, ThreadCounters};
+pub(crate) use snapshot::OutboxTotals;
+pub use snapshot::{
+    ClosedStats, HookStats, MessageStats, OutboxDrops, PageStats, RouteStats, Stats, TopicStats,
+};
