@@ -106,9 +106,12 @@ mod base;
 mod client;
 mod connection;
 mod exchange;
+#[cfg(feature = "metrics")]
+mod facade;
 mod failure;
 mod filter;
 mod handshake;
+mod measurements;
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
 mod operations;
@@ -304,6 +307,9 @@ pub mod stats {
         ClosedStats, Histogram, HookStats, MessageStats, OutboxDrops, PageStats, RefusalReason,
         RouteStats, Stats, TopicStats,
     };
+
+    #[cfg(feature = "metrics")]
+    pub use crate::facade::record;
 }
 
 pub mod topic {

@@ -11,6 +11,7 @@ use ws_server::session::{SessionOptions, Sessions};
 
 use crate::journal::{seconds, secs, settle};
 
+mod readiness;
 mod store;
 
 use store::{Mode, Store};

@@ -1,12 +1,12 @@
 //! `hub.stats()`: each counter, after connections whose traffic is known.
 
 use ws_core::testkit::TestKit;
+use ws_server::Policy;
 use ws_server::extract::NoState;
 use ws_server::limits::Limits;
 use ws_server::prelude::*;
 use ws_server::stats::{HookStats, RouteStats, Stats};
 use ws_server::topic::Topic;
-use ws_server::Policy;
 
 use crate::journal::{secs, settle};
 
@@ -71,7 +71,9 @@ fn kit() -> TestKit {
 
 fn route(stats: &Stats, pattern: &str) -> RouteStats {
     let found = stats.routes.iter().find(|route| route.route == pattern);
-    found.unwrap_or_else(|| panic!("{pattern} in {stats:?}")).clone()
+    found
+        .unwrap_or_else(|| panic!("{pattern} in {stats:?}"))
+        .clone()
 }
 
 fn obeys(kit: &TestKit) -> RouteStats {
@@ -114,7 +116,10 @@ async fn messages_are_counted_by_route_direction_and_kind() {
     let other = route(&kit.hub().stats(), "/refuses");
     assert_eq!((other.received.text, other.sent.text), (0, 0));
     let topics = kit.hub().stats().topics;
-    assert_eq!((topics.topics, topics.published, topics.deliveries), (0, 1, 1));
+    assert_eq!(
+        (topics.topics, topics.published, topics.deliveries),
+        (0, 1, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@ mod handshake;
 mod hostile;
 mod hostile_visitors;
 mod mount;
+mod operations;
 mod origins;
 mod pauses;
 mod places;
