@@ -26,6 +26,7 @@ use crate::session::{NoSession, SessionError};
 
 mod admission;
 mod allowed;
+mod counting;
 mod forwarded;
 mod host;
 mod origin;
@@ -39,6 +40,7 @@ mod visitor;
 
 pub use admission::UpgradeResponse;
 pub use allowed::{AllowedOrigin, AllowedOriginError, AllowedOrigins};
+pub use counting::{count_refusal, count_response};
 pub use forwarded::{
     Client, ForwardedError, ForwardedPort, Network, NetworkError, Scheme, TrustedProxies,
 };

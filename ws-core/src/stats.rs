@@ -13,7 +13,8 @@ mod snapshot;
 
 pub(crate) use counters::{HookCounters, HookOutcome, HubCounters, RouteCounters};
 pub use histogram::Histogram;
-pub use refusals::{RefusalCounters, RefusalReason};
+pub(crate) use refusals::RefusalCounters;
+pub use refusals::RefusalReason;
 pub(crate) use shard::{MessageKind, Sampling, ThreadCounters};
 pub(crate) use snapshot::OutboxTotals;
 pub use snapshot::{

@@ -35,7 +35,9 @@ struct Facade {
 
 fn owned(labels: Labels<'_>) -> Vec<Label> {
     let labels = labels.iter();
-    labels.map(|(name, value)| Label::new(*name, (*value).to_owned())).collect()
+    labels
+        .map(|(name, value)| Label::new(*name, (*value).to_owned()))
+        .collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]

@@ -86,10 +86,7 @@ pub(crate) async fn respond(
     let route = found.as_ref().ok().map(|(route, _)| route.clone());
     let response = respond_on(shared, route.as_deref(), found, arrival).await;
     let status = response.response.status().as_u16();
-    match route {
-        Some(route) => route.count_handshake(status),
-        None => shared.hub.count_unrouted(status),
-    }
+    admit::count_response(&shared.hub, route.as_deref(), status);
     response
 }
 

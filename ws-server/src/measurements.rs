@@ -143,9 +143,7 @@ fn outboxes(sink: &mut impl Sink, stats: &Stats) {
         "Bytes that wait for clients.",
     );
     for route in &stats.routes {
-        sink.value(&[("route", &route.route)],
-            route.outbox_bytes as u64,
-        );
+        sink.value(&[("route", &route.route)], route.outbox_bytes as u64);
     }
     let name = "websocket_server_outbox_dropped_total";
     sink.head(

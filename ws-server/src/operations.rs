@@ -24,6 +24,15 @@ enum Report {
 ///
 /// It is a service of tower and of hyper, for requests with any body, and its responses are those
 /// that axum accepts.
+///
+/// ```no_run
+/// use ws_server::{OperationsService, Ws};
+///
+/// /// The service for a port that only the monitoring reaches.
+/// fn monitoring(ws: &Ws) -> OperationsService {
+///     ws.metrics_service()
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct OperationsService {
     shared: Arc<ServerShared>,

@@ -433,7 +433,7 @@ impl<S, G> Server<S, G> {
         let base = self.settings.base()?;
         let plain_gets = self.settings.plain_gets;
         let hub = Hub::with_sessions(limits, Sessions::new(self.settings.sessions));
-        policy.request_log = RequestLog::counting(hub.refusal_counters().clone());
+        policy.request_log = RequestLog::of(&hub);
         client::urls(&base, &client_path).install(&hub);
         let router =
             self.table

@@ -213,7 +213,8 @@ async fn error_of(protocol: &str) -> (u16, String, String) {
 #[tokio::test(start_paused = true)]
 async fn a_panic_or_an_error_of_start_is_a_logged_500() {
     let expected = |line: &str| {
-        let line = format!("websocket{{route=\"/devices/{{id: u64}}\"}}: {line}");
+        let spans = "websocket{route=\"/devices/{id: u64}\"}:hook{hook=\"start\"}";
+        let line = format!("{spans}: {line}");
         (500, "Internal Server Error".to_owned(), line)
     };
     let panicked = "a hook panicked hook=\"start\" panic=\"of start\"";

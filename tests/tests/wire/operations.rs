@@ -42,7 +42,10 @@ dispatch! {
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 async fn running(limits: ServerLimits) -> Running {
-    let ws = Server::new(Routes::table()).server_limits(limits).build().unwrap();
+    let ws = Server::new(Routes::table())
+        .server_limits(limits)
+        .build()
+        .unwrap();
     let metrics = warp::path!("metrics").and(ws.metrics());
     let filter = ws.filter().or(metrics).or(ws.health());
     Running::serve(ws, filter).await
@@ -102,7 +105,10 @@ async fn promtool_accepts_the_metrics() {
     drop(stdin);
     let output = promtool.wait_with_output().await.unwrap();
     let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && complaints.is_empty(), "{complaints}");
+    assert!(
+        output.status.success() && complaints.is_empty(),
+        "{complaints}"
+    );
 }
 
 #[tokio::test]
@@ -110,9 +116,17 @@ async fn only_reads_get_a_report() {
     let server = running(ServerLimits::DEFAULT).await;
     for path in ["/metrics", "/livez", "/readyz"] {
         let request = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
-        assert_eq!(Client::ask(server.address, &request).await.0.status, 405, "{path}");
+        assert_eq!(
+            Client::ask(server.address, &request).await.0.status,
+            405,
+            "{path}"
+        );
         let request = format!("HEAD {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        assert_eq!(Client::ask(server.address, &request).await.0.status, 200, "{path}");
+        assert_eq!(
+            Client::ask(server.address, &request).await.0.status,
+            200,
+            "{path}"
+        );
     }
     assert_eq!(get(&server, "/livez/x").await.0, 404);
 }

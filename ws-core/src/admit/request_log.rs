@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::ForwardedError;
+use crate::hub::Hub;
 use crate::session::SessionError;
 use crate::stats::{RefusalCounters, RefusalReason};
 use crate::throttle::LogThrottle;
@@ -23,10 +24,10 @@ pub struct RequestLog {
 }
 
 impl RequestLog {
-    /// A log that also counts the refusals.
-    pub fn counting(refusals: Arc<RefusalCounters>) -> Self {
+    /// A log that also counts the refusals, for the measurements of this hub.
+    pub fn of(hub: &Hub) -> Self {
         Self {
-            refusals,
+            refusals: hub.counters().refusals().clone(),
             ..Self::default()
         }
     }

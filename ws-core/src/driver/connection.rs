@@ -143,7 +143,11 @@ impl Lifecycle {
         if self.finishing.is_none() {
             let over = match &mut self.transport {
                 Some(transport) => self.driver.poll(handler, transport.get_mut(), cx),
-                None => Poll::Ready(upgrade_failed()),
+                None => {
+                    // A shutdown is the better reason.
+                    self.driver.take_external_deadlines();
+                    Poll::Ready(upgrade_failed())
+                }
             };
             match over {
                 Poll::Ready(reason) => self.begin_finish(handler, reason),

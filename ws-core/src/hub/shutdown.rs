@@ -55,7 +55,7 @@ impl Hub {
     /// plain shutdown.
     ///
     /// ```no_run
-    /// # async fn drain(hub: ws_server::Hub) {
+    /// # async fn example(hub: ws_server::Hub) {
     /// use std::time::Duration;
     ///
     /// hub.drain(Duration::from_secs(30), Duration::from_secs(10)).await;
@@ -111,6 +111,10 @@ impl Hub {
             for connection in connections {
                 let close = deadline_after(at, since_last);
                 connection.shut_down(ShutdownTimes { close, ..times }, restart(connection));
+                // The page's handler stays until its page is gone from all sockets.
+                if connection.belongs_to_page_handler() {
+                    connection.close_for_shutdown();
+                }
             }
         }
         sleep_until(begin + over).await;

@@ -1,16 +1,16 @@
 //! Measurements.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use super::Hub;
 use crate::id::ConnectionKind;
-use crate::stats::{HubCounters, RefusalCounters, RefusalReason, Stats};
+use crate::stats::{HubCounters, RefusalReason, Stats};
 use crate::throttle::LogThrottle;
 
 impl Hub {
     /// Returns all measurements of this server: connections, messages, hooks, topics, pages and
-    /// refusals. [`Ws::metrics`](https://docs.rs/ws-server) serves them to Prometheus.
+    /// refusals. `Ws::metrics` serves them to Prometheus.
     ///
     /// It visits each connection and each topic once, which takes about a tenth of a microsecond for
     /// each: call it every few seconds, not for each request.
@@ -47,19 +47,9 @@ impl Hub {
         stats
     }
 
-    /// Counts a response to a request whose path is invalid, so that it belongs to no route.
-    pub fn count_unrouted(&self, status: u16) {
-        self.counters().count_unrouted(status);
-    }
-
     /// Counts a client that is refused.
-    pub fn count_refusal(&self, reason: RefusalReason) {
+    pub(crate) fn count_refusal(&self, reason: RefusalReason) {
         self.counters().refusals().count(reason);
-    }
-
-    /// The counters of refusals, for a server's log.
-    pub fn refusal_counters(&self) -> &Arc<RefusalCounters> {
-        self.counters().refusals()
     }
 
     /// The counters of this hub.

@@ -129,7 +129,7 @@ impl Route {
     }
 
     /// Counts a response to a handshake.
-    pub fn count_handshake(&self, status: u16) {
+    pub(crate) fn count_handshake(&self, status: u16) {
         self.endpoint
             .route_context()
             .counters

@@ -22,7 +22,7 @@ pub(super) fn ticks(time: Duration) -> u32 {
 
 impl ConnectionShared {
     /// The counters of the route.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn counters(&self) -> &RouteCounters {
         &self.route_context.counters
     }

@@ -152,7 +152,7 @@ impl RouteCounters {
     }
 
     /// Identifies the route in the process; never 0.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn id(&self) -> u64 {
         self.id
     }

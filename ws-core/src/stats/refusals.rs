@@ -60,11 +60,11 @@ impl RefusalReason {
 
 /// The number of refusals for each reason.
 #[derive(Debug, Default)]
-pub struct RefusalCounters([AtomicU64; RefusalReason::ALL.len()]);
+pub(crate) struct RefusalCounters([AtomicU64; RefusalReason::ALL.len()]);
 
 impl RefusalCounters {
     /// Counts one refusal.
-    pub fn count(&self, reason: RefusalReason) {
+    pub(crate) fn count(&self, reason: RefusalReason) {
         self.0[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 

@@ -3,6 +3,11 @@
 //! Only the thread that holds a shard writes to it, so a load and a store replace the atomic
 //! addition, which would lock the memory bus for each message.
 
+#![expect(
+    clippy::inline_always,
+    reason = "called for each message of a burst; the compiler does not inline it by itself"
+)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -35,6 +35,18 @@ pub struct Stats {
 }
 
 /// The measurements of one route.
+///
+/// ```
+/// use ws_server::stats::RouteStats;
+///
+/// /// The part of the handshakes that were refused.
+/// fn refused(route: &RouteStats) -> f64 {
+///     let opened = route.handshakes.get(&101).copied().unwrap_or(0);
+///     let all: u64 = route.handshakes.values().sum();
+///     1.0 - opened as f64 / all.max(1) as f64
+/// }
+/// # assert_eq!(refused(&RouteStats::default()), 1.0);
+/// ```
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 pub struct RouteStats {
@@ -65,6 +77,16 @@ pub struct RouteStats {
 }
 
 /// The number of messages of each kind.
+///
+/// ```
+/// use ws_server::stats::{MessageStats, RouteStats};
+///
+/// fn received(route: &RouteStats) -> u64 {
+///     let MessageStats { text, binary, .. } = route.received;
+///     text + binary
+/// }
+/// # assert_eq!(received(&RouteStats::default()), 0);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct MessageStats {
@@ -75,6 +97,17 @@ pub struct MessageStats {
 }
 
 /// The connections of a route that ended for one reason.
+///
+/// ```
+/// use ws_server::stats::{ClosedStats, RouteStats};
+///
+/// /// The connections that ended because their clients were too slow.
+/// fn stalled(route: &RouteStats) -> u64 {
+///     let stalled = |closed: &&ClosedStats| closed.cause == "stalled";
+///     route.closed.iter().filter(stalled).map(|closed| closed.duration.count).sum()
+/// }
+/// # assert_eq!(stalled(&RouteStats::default()), 0);
+/// ```
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 pub struct ClosedStats {
@@ -88,6 +121,16 @@ pub struct ClosedStats {
 }
 
 /// The calls of one hook with the same outcome.
+///
+/// ```
+/// use ws_server::stats::{HookStats, RouteStats};
+///
+/// fn panics(route: &RouteStats) -> u64 {
+///     let panics = |hook: &&HookStats| hook.outcome == "panic";
+///     route.hooks.iter().filter(panics).map(|hook| hook.duration.count).sum()
+/// }
+/// # assert_eq!(panics(&RouteStats::default()), 0);
+/// ```
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 pub struct HookStats {
@@ -101,6 +144,17 @@ pub struct HookStats {
 }
 
 /// The messages of topics that were dropped because a client does not keep up.
+///
+/// ```
+/// use ws_server::stats::{OutboxDrops, RouteStats};
+///
+/// /// The messages that clients miss for good.
+/// fn lost(route: &RouteStats) -> u64 {
+///     let OutboxDrops { drop_oldest, drop_newest, .. } = route.outbox_dropped;
+///     drop_oldest + drop_newest
+/// }
+/// # assert_eq!(lost(&RouteStats::default()), 0);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct OutboxDrops {
@@ -115,6 +169,15 @@ pub struct OutboxDrops {
 }
 
 /// Publishes and topics.
+///
+/// ```
+/// use ws_server::prelude::*;
+///
+/// let hub = Hub::default();
+/// hub.publish(Topic::<String>::local("news"), &"nobody listens".to_owned());
+/// let topics = hub.stats().topics;
+/// assert_eq!((topics.published, topics.deliveries, topics.topics), (1, 0, 0));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct TopicStats {
@@ -127,6 +190,17 @@ pub struct TopicStats {
 }
 
 /// Pages.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// # let hub = ws_server::Hub::default();
+/// let (session, _cookie) = hub.sessions().begin().await.unwrap();
+/// let _page = hub.open_page(&session).unwrap();
+/// let pages = hub.stats().pages;
+/// assert_eq!((pages.connected, pages.waiting), (0, 1));
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct PageStats {

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use ws_core::admit;
 use ws_core::stats::RefusalReason;
 
 use super::http::{self, Application, Timeouts};
@@ -102,8 +103,7 @@ impl HttpServer {
             let (stream, peer) = accepted.await;
             early_timer.rearm();
             let Ok(permit) = self.permits.acquire(self.counted_address(peer)).await else {
-                let reason = RefusalReason::HttpPerAddress;
-                self.shared.hub.count_refusal(reason);
+                admit::count_refusal(&self.shared.hub, RefusalReason::HttpPerAddress);
                 refuse(&stream, TOO_MANY);
                 continue;
             };

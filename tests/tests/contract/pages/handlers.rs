@@ -257,6 +257,19 @@ async fn the_end_of_the_session_ends_the_handler_and_its_socket_with_4401() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_reply_of_a_page_s_running_hook_precedes_the_close_of_a_shutdown() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    tab.send("slow 2").await;
+    settle().await;
+    let hub = office.kit.hub().clone();
+    let shutdown = tokio::spawn(async move { hub.shutdown(secs(16)).await });
+    assert_eq!(tab.next().await, TabEvent::Text("done".to_owned()));
+    assert!(matches!(tab.next().await, TabEvent::Closed(1001, _)));
+    shutdown.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shutdown_ends_the_handlers_of_pages_too() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
