@@ -231,8 +231,9 @@ impl FromScalar for Rate {
         let (messages, per) = text.split_once('/').ok_or(EXPECTED)?;
         let messages = messages.trim().parse().map_err(|_| EXPECTED)?;
         let per = per.trim();
-        let per = duration(per).or_else(|| duration(&format!("1{per}")));
-        match per {
+        let unit = Some(per).filter(|per| !per.is_empty());
+        let one = || duration(&format!("1{}", unit?));
+        match duration(per).or_else(one) {
             Some(per) if messages > 0 && !per.is_zero() => Ok(Self::new(messages, per)),
             _ => Err(EXPECTED),
         }
