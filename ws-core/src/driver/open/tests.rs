@@ -8,7 +8,6 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use super::*;
-use crate::close::CloseCause;
 use crate::extract::{AnyRoute, AnyState, NoState};
 use crate::hub::Hub;
 use crate::limits::Limits;
