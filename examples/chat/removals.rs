@@ -13,7 +13,7 @@ pub(crate) const DURATION: Duration = Duration::from_secs(10 * 60);
 const MAX_REMOVALS: usize = 1_000;
 
 /// The largest number of removals by one moderator. Past it, the moderator's oldest one ends early,
-/// so nobody can end those of all other moderators.
+/// so one moderator cannot end the removals of the others.
 const MAX_BY_ONE: usize = 100;
 
 /// One user who was removed from one room.
