@@ -176,6 +176,50 @@ impl<T> Call<T> {
 /// assert_eq!(text, r#"{"answer":7,"ok":null}"#);
 /// assert_eq!(serde_json::from_str::<Answer<(), String>>(&text).unwrap(), done);
 /// ```
+///
+/// In a test, the test kit sends the calls:
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use ws_server::call::{Answer, Call};
+/// use ws_server::prelude::*;
+/// use ws_server::testkit::TestKit;
+///
+/// #[derive(PartialEq, Debug, Serialize, Deserialize)]
+/// enum Refused { DivisionByZero }
+///
+/// /// Divides 100.
+/// struct Divider;
+///
+/// #[ws_handler]
+/// impl Divider {
+///     fn init() -> Self {
+///         Divider
+///     }
+///
+///     fn message(&mut self, Json(call): Json<Call<u32>>) -> Answer<u32, Refused> {
+///         match 100_u32.checked_div(call.body) {
+///             Some(quotient) => Answer::ok(call.id, quotient),
+///             None => Answer::error(call.id, Refused::DivisionByZero),
+///         }
+///     }
+/// }
+///
+/// dispatch! {
+///     struct Routes;
+///
+///     divider: "/divider" => Divider { attach: page };
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let kit = TestKit::table(Routes::table(), ws_server::extract::NoState).unwrap();
+/// let ada = kit.user("ada").await;
+/// let mut page = kit.page("/divider").visitor(&ada).connect().await.unwrap();
+/// assert_eq!(page.request::<u32>(&4).await, 25);
+/// let refused = page.try_request::<u32, Refused>(&0).await;
+/// assert_eq!(refused, Err(Refused::DivisionByZero));
+/// # });
+/// ```
 #[must_use = "an answer that is not sent leaves the client waiting"]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Answer<R, E> {

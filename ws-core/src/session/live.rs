@@ -288,6 +288,18 @@ impl Session {
 
     /// Removes the value of this name, if there is one.
     ///
+    /// ```
+    /// use ws_server::Session;
+    /// use ws_server::session::SessionError;
+    ///
+    /// /// Empties the cart and returns its items.
+    /// async fn check_out(session: &Session) -> Result<Vec<u64>, SessionError> {
+    ///     let items = session.get("cart").unwrap_or_default();
+    ///     session.remove("cart").await?;
+    ///     Ok(items)
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Same as [`insert`](Self::insert).

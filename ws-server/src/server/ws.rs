@@ -346,6 +346,17 @@ impl Ws {
 
     /// Does the same as [`serve`](Self::serve) on a listener that is already bound.
     ///
+    /// ```no_run
+    /// # async fn start(ws: ws_server::Ws) -> Result<(), Box<dyn std::error::Error>> {
+    /// use tokio::net::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?; // any free port
+    /// println!("http://{}/", listener.local_addr()?);
+    /// ws.serve_listener(ws.filter(), listener).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`Error::Signal`] if the system does not allow the server to handle signals.
