@@ -20,6 +20,8 @@ use crate::socket::{ConnectionShared, RouteContext, ShutdownTimes, Socket, going
 use crate::stats::{HubCounters, RefusalReason, RouteCounters};
 use crate::topic::{AsTopic, Exclude, ReceiptKind as _, TopicValue, Topics};
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod disconnect;
 mod pages;
 mod permits;
@@ -27,6 +29,8 @@ mod presence;
 mod shutdown;
 mod stats;
 
+#[cfg(feature = "cluster")]
+pub use cluster::ClusterOptions;
 pub use pages::UserPages;
 pub use permits::{NoPermit, Permit};
 
@@ -131,8 +135,13 @@ impl Hub {
     /// assert_eq!(hub.sessions().session_cookie(false), "sid");
     /// ```
     pub fn with_sessions(limits: ServerLimits, sessions: Sessions) -> Self {
+        let topics = Topics::new(limits.publish_inline, limits.history);
+        Self::with_topics(limits, sessions, topics)
+    }
+
+    fn with_topics(limits: ServerLimits, sessions: Sessions, topics: Topics) -> Self {
         let parameter = sessions.page_parameter().to_owned();
-        let topics = Arc::new(Topics::new(limits.publish_inline, limits.history));
+        let topics = Arc::new(topics);
         let inline = limits.publish_inline;
         let counters = HubCounters::default();
         let refusals = counters.refusals().clone();

@@ -20,11 +20,6 @@ mod name;
 mod position;
 mod seal;
 #[cfg(feature = "cluster")]
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the hub does not use the node yet"
-)]
 pub mod shared;
 
 pub use history::HistoryLimits;

@@ -10,9 +10,13 @@
 mod agenda;
 pub mod changes;
 pub mod event;
+#[cfg(feature = "cluster")]
+mod lives;
 pub mod local;
 pub mod record;
 pub mod roster;
+#[cfg(feature = "cluster")]
+mod shared;
 pub(crate) mod topics;
 pub mod watch;
 

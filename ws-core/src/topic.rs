@@ -24,6 +24,8 @@ mod declarations;
 mod declared;
 mod events;
 mod flush;
+#[cfg(feature = "cluster")]
+mod interrupt;
 mod key;
 mod logged;
 mod members;
@@ -32,9 +34,15 @@ mod named;
 pub mod options;
 mod position;
 mod publish;
+#[cfg(feature = "cluster")]
+mod publish_shared;
 mod receipt;
+#[cfg(feature = "cluster")]
+mod shared;
 mod start;
 mod value;
+#[cfg(feature = "cluster")]
+mod waiting;
 
 pub use blocks::TopicBlocks;
 pub(crate) use burst::Burst;
@@ -50,6 +58,8 @@ pub use named::AsTopic;
 pub use position::{Position, SinceError};
 pub(crate) use publish::AfterUnlock;
 pub use receipt::{LoggedReceipt, PublishError, PublishOutcome, Published, Receipt, ReceiptKind};
+#[cfg(feature = "cluster")]
+pub(crate) use shared::SharedLog;
 pub use start::{Listenable, Plan, Received, Replay, Since, Subscribable, WithPosition};
 pub use value::{FromTopic, TopicValue};
 
@@ -134,6 +144,13 @@ pub(crate) enum Subscriber {
     },
     /// Pages, which receive each message as an event.
     Events(EventSubscriber),
+    /// One that gets nothing now: it waits for its first messages, or is about to be closed.
+    #[cfg(feature = "cluster")]
+    Suspended {
+        subscriber: Box<Subscriber>,
+        /// Identifies this wait.
+        token: u64,
+    },
 }
 
 /// The part of a connection, or the page, that subscribes: each can subscribe to a topic by itself.
@@ -151,6 +168,8 @@ impl Subscriber {
             Self::Client { recipient, .. } => vec![recipient.id()],
             Self::Listener { id, .. } => vec![*id],
             Self::Events(subscriber) => subscriber.recipient().connections(),
+            #[cfg(feature = "cluster")]
+            Self::Suspended { subscriber, .. } => subscriber.connections(),
         }
     }
 
@@ -159,6 +178,8 @@ impl Subscriber {
             Self::Client { .. } => SubscriberKind::Client,
             Self::Listener { .. } => SubscriberKind::Listener,
             Self::Events(_) => SubscriberKind::Page,
+            #[cfg(feature = "cluster")]
+            Self::Suspended { subscriber, .. } => subscriber.kind(),
         }
     }
 }
@@ -188,6 +209,9 @@ struct Subscribers {
     /// The last subscriber has left, and the channel is removed from the map.
     removed_from_map: bool,
     counts: ChannelCounts,
+    /// The subscribers must miss no message of the shared log.
+    #[cfg(feature = "cluster")]
+    is_logged: bool,
 }
 
 /// The place of one subscriber of a topic.
@@ -214,7 +238,21 @@ pub(crate) struct Exclude {
 impl Subscription {
     /// Replaces the subscriber in place, so that no message is missed in between.
     pub(crate) fn replace(&self, subscriber: Subscriber) {
-        let earlier = self.channel.lock().slots[self.slot].replace(subscriber);
+        let mut subscribers = self.channel.lock();
+        let slot = &mut subscribers.slots[self.slot];
+        #[cfg(feature = "cluster")]
+        if let Some(Subscriber::Suspended {
+            subscriber: earlier,
+            ..
+        }) = slot
+        {
+            let earlier = std::mem::replace(&mut **earlier, subscriber);
+            drop(subscribers);
+            drop(earlier);
+            return;
+        }
+        let earlier = slot.replace(subscriber);
+        drop(subscribers);
         drop(earlier);
     }
 }
@@ -231,12 +269,22 @@ impl Topics {
     /// Creates an empty set of topics; one publish writes directly to at most `inline` sockets. All
     /// histories have at most `history_bytes`.
     pub(crate) fn new(inline: usize, history_bytes: usize) -> Self {
+        Self::with_log(inline, TopicLog::new(history_bytes))
+    }
+
+    /// Creates an empty set of topics, which seals positions with this secret.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn with_secret(inline: usize, history_bytes: usize, secret: &[u8; 32]) -> Self {
+        Self::with_log(inline, TopicLog::with_secret(history_bytes, secret))
+    }
+
+    fn with_log(inline: usize, log: TopicLog) -> Self {
         Self {
             channels: RwLock::default(),
             last_id: AtomicU64::new(0),
             inline,
             declarations: Declarations::default(),
-            log: TopicLog::new(history_bytes),
+            log,
             counters: TopicCounters::default(),
         }
     }

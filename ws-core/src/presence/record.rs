@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 
 use crate::limits::{MAX_MEMBER, MAX_MEMBER_KEY};
+use crate::log::EntryId;
 
 /// Bytes of the longest name of a topic.
 const MAX_TOPIC: usize = 256;
@@ -46,6 +47,16 @@ pub enum Change {
     Changed(Value),
     /// The member has left the node.
     Left,
+}
+
+/// The place of a record in the log, as far as rosters compare it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(super) struct RecordPosition {
+    /// Counts the resets of a log that several nodes share.
+    pub(super) epoch: u64,
+    pub(super) entry: EntryId,
+    /// The number of records of the entry up to this one.
+    pub(super) index: u16,
 }
 
 /// A record cannot be read.

@@ -172,12 +172,23 @@ impl<P: Copy + Ord> Roster<P> {
 
     /// Removes the members of a node that is dead. All nodes call it at the same position.
     pub fn died(&mut self, node: NodeLife, now: Instant, changes: &mut Changes) {
-        let members = self.members.iter();
-        let of_node = members.filter(|(_, member)| member.has(node, None));
-        let keys: Vec<Key> = of_node.map(|(key, _)| key.clone()).collect();
-        for key in keys {
+        for key in self.keys_of(node) {
             self.remove(&key, node, None, now, changes);
         }
+    }
+
+    /// Removes what a node has entered before this position. All nodes call it at the same position.
+    #[cfg(feature = "cluster")]
+    pub fn clear(&mut self, node: NodeLife, before: P, now: Instant, changes: &mut Changes) {
+        for key in self.keys_of(node) {
+            self.remove(&key, node, Some(before), now, changes);
+        }
+    }
+
+    fn keys_of(&self, node: NodeLife) -> Vec<Key> {
+        let members = self.members.iter();
+        let of_node = members.filter(|(_, member)| member.has(node, None));
+        of_node.map(|(key, _)| key.clone()).collect()
     }
 
     /// Removes the members that have lingered long enough.

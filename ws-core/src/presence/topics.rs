@@ -1,4 +1,5 @@
-//! The members of the topics of one hub, in one process: every record is applied at once.
+//! The members of the topics of one hub. In one process every record is applied at once; on a log
+//! that several nodes share, it is appended, and applied when it is read.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +10,17 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::agenda::{Agenda, AgendaStep};
+#[cfg(feature = "cluster")]
+use super::lives::NodeLives;
 use super::local::LocalMembers;
-use super::record::{Key, Record, Value};
+use super::record::{Key, Record, RecordPosition, Value};
 use super::roster::{NodeLife, Roster};
 use super::watch::Watch;
 use crate::id::ConnectionId;
 use crate::limits::PresenceLimits;
 use crate::log::TopicName;
+#[cfg(feature = "cluster")]
+use crate::log::shared::Node;
 use crate::topic::{AfterUnlock, NewSubscription, Subscriber, TopicKey, Topics};
 
 /// The only node of one process.
@@ -33,6 +38,8 @@ pub(crate) struct Presence {
     last_number: AtomicU64,
     agenda: Agenda<OccupiedTopic>,
     this: Weak<Self>,
+    #[cfg(feature = "cluster")]
+    pub(super) lives: Mutex<NodeLives>,
 }
 
 /// The members of one topic.
@@ -45,13 +52,35 @@ pub(crate) struct OccupiedTopic {
 
 struct TopicState {
     local: LocalMembers,
-    roster: Roster<u64>,
+    roster: Roster<RecordPosition>,
     watch: Watch,
-    /// The number of records that were applied: the position of the last one.
+    /// The number of records of this process that were applied.
     applied: u64,
+    #[cfg(feature = "cluster")]
+    shared: Option<SharedTopic>,
     /// The time of the topic in the agenda.
     scheduled: Option<Instant>,
     removed_from_map: bool,
+}
+
+/// A topic on a log that several nodes share.
+#[cfg(feature = "cluster")]
+struct SharedTopic {
+    node: Arc<Node>,
+    name: TopicName,
+}
+
+#[cfg(feature = "cluster")]
+impl SharedTopic {
+    fn append(&self, record: &Record) {
+        let mut content = Vec::new();
+        record.put(self.name.as_str(), &mut content);
+        let record = crate::log::shared::Record::Member {
+            kind: record.kind(),
+            content: content.into(),
+        };
+        self.node.push_member(self.node.lane_of(&self.name), record);
+    }
 }
 
 /// The topic has as many members as it may have.
@@ -77,13 +106,45 @@ impl OccupiedTopic {
             state.apply(record, now);
         }
     }
+
+    /// Removes what a node has entered before this position, or all if it is dead.
+    #[cfg(feature = "cluster")]
+    pub(super) fn remove_node(&self, node: NodeLife, before: Option<RecordPosition>) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let TopicState { roster, watch, .. } = &mut *state;
+        match before {
+            Some(before) => roster.clear(node, before, now, watch.changes()),
+            None => roster.died(node, now, watch.changes()),
+        }
+    }
+
+    /// Appends the records that enter all members of this node again.
+    #[cfg(feature = "cluster")]
+    pub(super) fn enter_again(&self) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        for record in state.local.enter_again(now) {
+            state.apply(record, now);
+        }
+    }
 }
 
 impl TopicState {
+    /// Applies a record of this process, or appends it to the shared log.
     fn apply(&mut self, record: Record, now: Instant) {
+        #[cfg(feature = "cluster")]
+        if let Some(shared) = &self.shared {
+            shared.append(&record);
+            return;
+        }
         self.applied += 1;
+        let position = RecordPosition {
+            epoch: self.applied,
+            ..RecordPosition::default()
+        };
         let changes = self.watch.changes();
-        self.roster.apply(record, NODE, self.applied, now, changes);
+        self.roster.apply(record, NODE, position, now, changes);
     }
 
     /// Does everything that is due, except for the event.
@@ -113,10 +174,12 @@ impl Presence {
             last_number: AtomicU64::new(0),
             agenda: Agenda::default(),
             this: this.clone(),
+            #[cfg(feature = "cluster")]
+            lives: Mutex::default(),
         })
     }
 
-    fn occupied(&self) -> MutexGuard<'_, HashMap<TopicName, Arc<OccupiedTopic>>> {
+    pub(super) fn occupied(&self) -> MutexGuard<'_, HashMap<TopicName, Arc<OccupiedTopic>>> {
         self.occupied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,6 +197,11 @@ impl Presence {
             roster: Roster::new(self.limits.linger),
             watch: Watch::new(&self.limits),
             applied: 0,
+            #[cfg(feature = "cluster")]
+            shared: self.topics.shared().map(|shared| SharedTopic {
+                node: shared.node().clone(),
+                name: name.clone(),
+            }),
             scheduled: None,
             removed_from_map: false,
         };
@@ -193,6 +261,24 @@ impl Presence {
             Ok(())
         });
         entered.map(|()| topic)
+    }
+
+    /// Applies a record that was read from the shared log. The caller must then call
+    /// [`settle`](Self::settle), without its own locks.
+    #[cfg(feature = "cluster")]
+    pub(super) fn apply_record(
+        &self,
+        name: &TopicName,
+        record: Record,
+        node: NodeLife,
+        at: RecordPosition,
+    ) -> Arc<OccupiedTopic> {
+        let now = Instant::now();
+        let (topic, ()) = self.with_topic(name, |state| {
+            let changes = state.watch.changes();
+            state.roster.apply(record, node, at, now, changes);
+        });
+        topic
     }
 
     /// Adds a watcher, which gets the members that all watchers know, and then every event. The

@@ -25,6 +25,10 @@ pub(crate) trait PushRecipient: Send + Sync {
 
     /// The sockets of the pages.
     fn connections(&self) -> Vec<ConnectionId>;
+
+    /// Messages are missing: the pages get a reset. Called without any lock.
+    #[cfg(feature = "cluster")]
+    fn lose(&self);
 }
 
 /// A subscription of pages, without the type of the values.
@@ -69,6 +73,7 @@ impl EventPlan {
 }
 
 /// A subscriber that receives each message as an event.
+#[derive(Clone)]
 pub(crate) struct EventSubscriber {
     recipient: Arc<dyn PushRecipient>,
     /// The name of the events.

@@ -1,11 +1,15 @@
 //! Publishes, and subscriptions that begin with a part of the history.
 
 use std::sync::Arc;
+#[cfg(feature = "cluster")]
+use std::sync::OnceLock;
 
 use super::key::{Declared, TopicKey, TopicRef};
 use super::position::{Position, SinceError};
 use super::publish::{AfterUnlock, PublishedMessage};
-use super::receipt::{LogContext, LoggedOutcome, PublishError, PublishOutcome};
+use super::receipt::{LogContext, LoggedOutcome, LoggedResult, PublishError, PublishOutcome};
+#[cfg(feature = "cluster")]
+use super::shared::SharedLog;
 use super::start::Start;
 use super::{Exclude, Subscriber, Subscription, TopicValue, Topics};
 use crate::error::EncodeError;
@@ -16,23 +20,33 @@ use crate::throttle::LogThrottle;
 /// The log of the declared topics of a hub.
 pub(super) struct TopicLog {
     log: LocalLog,
-    context: Arc<LogContext>,
+    pub(super) context: Arc<LogContext>,
     /// Throttles the log lines about histories that were removed to make room.
     evictions: LogThrottle,
+    /// The log that the hub shares with other nodes: then `log` is not used.
+    #[cfg(feature = "cluster")]
+    pub(super) shared: OnceLock<SharedLog>,
 }
 
 impl TopicLog {
     pub(super) fn new(history_bytes: usize) -> Self {
-        let mut random = [0; 40];
+        let mut secret = [0; 32];
         // Hash maps with random keys do not work without random numbers either.
-        getrandom::fill(&mut random).expect("the operating system provides random numbers");
-        let (secret, generation) = random.split_at(32);
-        let secret = secret.try_into().expect("32 bytes");
-        let generation = u64::from_be_bytes(generation.try_into().expect("8 bytes"));
+        getrandom::fill(&mut secret).expect("the operating system provides random numbers");
+        Self::with_secret(history_bytes, &secret)
+    }
+
+    /// Creates an empty log, which seals positions with this secret.
+    pub(super) fn with_secret(history_bytes: usize, secret: &[u8; 32]) -> Self {
+        let mut generation = [0; 8];
+        getrandom::fill(&mut generation).expect("the operating system provides random numbers");
+        let generation = Generation(u64::from_be_bytes(generation));
         Self {
-            log: LocalLog::new(Lanes::DEFAULT, Generation(generation), history_bytes),
+            log: LocalLog::new(Lanes::DEFAULT, generation, history_bytes),
             context: Arc::new(LogContext::new(Sealer::new(secret))),
             evictions: LogThrottle::default(),
+            #[cfg(feature = "cluster")]
+            shared: OnceLock::new(),
         }
     }
 }
@@ -60,6 +74,10 @@ impl Topics {
         match (key, declared) {
             (TopicKey::Declared(name), Some(declared)) if declared.declaration.is_logged() => {
                 self.publish_logged(name, declared, value.to_message(), exclude)
+            }
+            #[cfg(feature = "cluster")]
+            (TopicKey::Declared(name), Some(_)) if self.log.shared.get().is_some() => {
+                self.publish_live(name, value.to_message(), exclude)
             }
             (key, _) => PublishOutcome {
                 reached: self.publish_unlogged(&key, value, exclude),
@@ -102,6 +120,10 @@ impl Topics {
         message: Result<Message, EncodeError>,
         exclude: Exclude,
     ) -> PublishOutcome {
+        #[cfg(feature = "cluster")]
+        if let Some(shared) = self.log.shared.get() {
+            return self.publish_shared(shared, name, declared, message, exclude);
+        }
         let key = TopicKey::Declared(name.clone());
         let published = message.map_err(PublishError::Encode).and_then(|message| {
             let history = declared.declaration.kept();
@@ -137,7 +159,7 @@ impl Topics {
             logged: Some(LoggedOutcome {
                 topic: name,
                 context: self.log.context.clone(),
-                result,
+                result: LoggedResult::Done(result),
             }),
         }
     }
@@ -157,6 +179,12 @@ impl Topics {
             self.declarations.add(declared);
         }
         let key = &topic.key;
+        #[cfg(feature = "cluster")]
+        if let (TopicKey::Declared(name), Some(shared)) = (key, self.log.shared.get())
+            && let Some(declared) = topic.declared.filter(|it| it.declaration.is_logged())
+        {
+            return self.subscribe_shared(shared, name, declared, subscriber, start);
+        }
         let subscribe = |kept| self.subscribe_with_history(key, subscriber, kept);
         let TopicKey::Declared(name) = key else {
             return Ok(subscribe(Vec::new()));
@@ -186,6 +214,10 @@ impl Topics {
             return Ok(());
         };
         let from = position.open(name, &self.log.context.sealer)?;
+        #[cfg(feature = "cluster")]
+        if let (Some(shared), Some(declared)) = (self.log.shared.get(), topic.declared) {
+            return Self::check_shared(shared, name, declared, from);
+        }
         let resumed = self.log.log.resume(name, from, drop);
         resumed.map_err(|Gap| SinceError::Gap)
     }

@@ -81,6 +81,8 @@ impl AfterUnlock {
             Subscriber::Listener { deliver, .. } => {
                 self.handle_handler(deliver(&message, at));
             }
+            #[cfg(feature = "cluster")]
+            Subscriber::Suspended { .. } => {}
         }
     }
 }

@@ -92,6 +92,8 @@ impl Topics {
                     Some(Subscriber::Events(subscriber)) => {
                         after_unlock.deliver_event(&frame, subscriber)
                     }
+                    #[cfg(feature = "cluster")]
+                    Some(Subscriber::Suspended { .. }) => false,
                     None => false,
                 };
                 reached += usize::from(accepted);

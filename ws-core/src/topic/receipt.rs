@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use http::StatusCode;
+#[cfg(feature = "cluster")]
+use tokio::sync::oneshot;
 
 use super::position::Position;
 use crate::close::{Close, CloseCode};
@@ -67,12 +69,21 @@ pub struct LoggedReceipt {
     reached: usize,
     topic: TopicName,
     context: Arc<LogContext>,
-    result: Result<log::Position, Unreported>,
+    result: ReceiptResult,
+}
+
+/// The result of a publish, as far as it is known.
+#[derive(Debug)]
+enum ReceiptResult {
+    Done(Result<log::Position, Unreported>),
+    #[cfg(feature = "cluster")]
+    Pending(PendingPublish),
 }
 
 impl LoggedReceipt {
     /// The number of clients and listening handlers of this process that accepted the value; 0 if
-    /// it was not published.
+    /// it was not published. On a log that several servers share, the message is delivered later:
+    /// then this is the number of subscribers of this process at the time of the call.
     #[inline]
     pub const fn reached(&self) -> usize {
         self.reached
@@ -90,13 +101,17 @@ impl IntoFuture for LoggedReceipt {
             result,
             ..
         } = self;
-        Published(ready(match result {
-            Ok(at) => Ok(Position::new(at, topic, context.sealer.clone())),
-            Err(mut unreported) => {
-                unreported.is_awaited = true;
-                Err(unreported.error.clone())
+        match result {
+            ReceiptResult::Done(Ok(at)) => {
+                Published::ready(Ok(Position::new(at, topic, context.sealer.clone())))
             }
-        }))
+            ReceiptResult::Done(Err(mut unreported)) => {
+                unreported.is_awaited = true;
+                Published::ready(Err(unreported.error.clone()))
+            }
+            #[cfg(feature = "cluster")]
+            ReceiptResult::Pending(pending) => Published(PublishedState::Pending(pending)),
+        }
     }
 }
 
@@ -112,13 +127,63 @@ impl IntoFuture for LoggedReceipt {
 /// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
-pub struct Published(Ready<Result<Position, PublishError>>);
+pub struct Published(PublishedState);
+
+#[derive(Debug)]
+enum PublishedState {
+    Ready(Ready<Result<Position, PublishError>>),
+    #[cfg(feature = "cluster")]
+    Pending(PendingPublish),
+}
+
+impl Published {
+    fn ready(result: Result<Position, PublishError>) -> Self {
+        Self(PublishedState::Ready(ready(result)))
+    }
+}
 
 impl Future for Published {
     type Output = Result<Position, PublishError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx)
+        match &mut self.0 {
+            PublishedState::Ready(ready) => Pin::new(ready).poll(cx),
+            #[cfg(feature = "cluster")]
+            PublishedState::Pending(pending) => Pin::new(pending).poll(cx),
+        }
+    }
+}
+
+/// The result of a publish that is on its way to a shared log. A failure that is not awaited is
+/// reported: here, or by the sender if this is gone.
+#[cfg(feature = "cluster")]
+#[derive(Debug)]
+struct PendingPublish {
+    outcome: oneshot::Receiver<Result<log::Position, PublishError>>,
+    topic: TopicName,
+    context: Arc<LogContext>,
+}
+
+#[cfg(feature = "cluster")]
+impl Future for PendingPublish {
+    type Output = Result<Position, PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = std::task::ready!(Pin::new(&mut self.outcome).poll(cx));
+        // Without an outcome the hub was dropped.
+        let outcome = outcome.unwrap_or(Err(PublishError::Unconfirmed));
+        let position = |at| Position::new(at, self.topic.clone(), self.context.sealer.clone());
+        Poll::Ready(outcome.map(position))
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl Drop for PendingPublish {
+    fn drop(&mut self) {
+        self.outcome.close();
+        if let Ok(Err(error)) = self.outcome.try_recv() {
+            self.context.report(&self.topic, &error);
+        }
     }
 }
 
@@ -164,23 +229,38 @@ pub enum PublishError {
     /// The value cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The queue of a log that several servers share is full; the value was not sent.
+    #[error("the queue of the log is full; the value was not sent")]
+    Full,
+    /// A log that several servers share could not be reached in time; the value was not sent, so it
+    /// can be published again.
+    #[error("the log could not be reached in time; the value was not sent")]
+    Unavailable,
+    /// The value was sent to a log that several servers share, which has not confirmed it in time:
+    /// it may have been delivered, or may still be.
+    #[error("the value was sent, but the log has not confirmed it in time")]
+    Unconfirmed,
 }
 
 impl PublishError {
-    /// The status of a refused request: 413 for a value that is too large, else 500.
+    /// The status of a refused request: 413 for a value that is too large, 500 for one that cannot
+    /// be encoded, 504 for one that is not confirmed, else 503.
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Encode(error) => error.status(),
+            Self::Full | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unconfirmed => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
     /// The close code of a connection that cannot continue: 1009 for a value that is too large,
-    /// else 1011.
+    /// 1011 for one that cannot be encoded, else 1013.
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::TooLarge { .. } => CloseCode::TOO_BIG,
             Self::Encode(error) => error.close_code(),
+            Self::Full | Self::Unavailable | Self::Unconfirmed => CloseCode::TRY_AGAIN_LATER,
         }
     }
 }
@@ -213,7 +293,7 @@ impl LogContext {
         self.refused.load(Ordering::Relaxed)
     }
 
-    fn report(&self, topic: &TopicName, error: &PublishError) {
+    pub(super) fn report(&self, topic: &TopicName, error: &PublishError) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         if let Some(count) = self.throttle.count() {
             let topic = topic.as_str();
@@ -235,7 +315,15 @@ pub struct PublishOutcome {
 pub(super) struct LoggedOutcome {
     pub(super) topic: TopicName,
     pub(super) context: Arc<LogContext>,
-    pub(super) result: Result<log::Position, PublishError>,
+    pub(super) result: LoggedResult,
+}
+
+/// The result of a publish to a logged topic.
+#[derive(Debug)]
+pub(super) enum LoggedResult {
+    Done(Result<log::Position, PublishError>),
+    #[cfg(feature = "cluster")]
+    Pending(oneshot::Receiver<Result<log::Position, PublishError>>),
 }
 
 /// The result of a publish: [`Receipt`] or [`LoggedReceipt`].
@@ -268,12 +356,21 @@ impl ReceiptKind for LoggedReceipt {
             context,
             result,
         } = logged.expect("the topic is logged");
-        let result = result.map_err(|error| Unreported {
+        let unreported = |error| Unreported {
             error,
             topic: topic.clone(),
             context: context.clone(),
             is_awaited: false,
-        });
+        };
+        let result = match result {
+            LoggedResult::Done(result) => ReceiptResult::Done(result.map_err(unreported)),
+            #[cfg(feature = "cluster")]
+            LoggedResult::Pending(outcome) => ReceiptResult::Pending(PendingPublish {
+                outcome,
+                topic: topic.clone(),
+                context: context.clone(),
+            }),
+        };
         Self {
             reached,
             topic,

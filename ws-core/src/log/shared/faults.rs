@@ -53,6 +53,7 @@ impl Random {
 pub(crate) struct Executed {
     pub(crate) lane: Lane,
     pub(crate) generation: Generation,
+    #[cfg(test)]
     pub(crate) id: EntryId,
     pub(crate) entry: Entry,
     /// When it was removed without a trace.
@@ -226,6 +227,11 @@ impl FaultyServer {
         }
     }
 
+    /// Whether the server is stopped.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.state().is_paused
+    }
+
     /// The ends of all lanes.
     pub(crate) fn ends(&self) -> Vec<EntryId> {
         self.memory.ends()
@@ -239,6 +245,7 @@ impl FaultyServer {
         self.state().executed.push(Executed {
             lane: append.lane,
             generation: append.generation,
+            #[cfg(test)]
             id,
             entry,
             lost: None,
@@ -288,6 +295,11 @@ impl FaultyEngine {
         self.is_cut.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the node is separated from the server.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
     /// Connects the node again.
     pub fn heal(&self) {
         self.is_cut.store(false, Ordering::Relaxed);
@@ -297,7 +309,7 @@ impl FaultyEngine {
     async fn fate(&self) -> Fate {
         let delay = self.server.state().random.below(20);
         sleep(Duration::from_millis(delay)).await;
-        if self.is_cut.load(Ordering::Relaxed) {
+        if self.is_cut() {
             return Fate::NotSent;
         }
         let mut state = self.server.state();

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::append::Content;
 use super::engine::{Census, LaneRead, Opened, READ_ENTRIES, ReadFrom};
-use super::entry::{Body, Entry, EntryError, Heartbeat, Incarnation, LoggedMessage, Record};
+use super::entry::{Body, Entry, EntryError, Incarnation, LoggedMessage, Record};
 use super::seen::{Seen, Verdict};
 use crate::log::name::{Lane, Lanes};
 use crate::log::position::{EntryId, Generation, Offset, Position};
@@ -45,11 +45,7 @@ pub(crate) enum Event<'e> {
         record: &'e Record,
     },
     /// A node lives.
-    Heartbeat {
-        at: Position,
-        author: Incarnation,
-        heartbeat: &'e Heartbeat,
-    },
+    Heartbeat { at: Position, author: Incarnation },
     /// The end of a new entry of this incarnation.
     Entry {
         at: Position,
@@ -383,11 +379,7 @@ impl Follower {
             Body::Empty => content = Content::Empty,
             Body::Heartbeat(heartbeat) => {
                 self.seen.heartbeat(author, &heartbeat.accepted);
-                emit(Event::Heartbeat {
-                    at,
-                    author,
-                    heartbeat,
-                });
+                emit(Event::Heartbeat { at, author });
             }
             Body::Marker(_) => {}
         }
@@ -412,6 +404,11 @@ impl Follower {
 }
 
 impl SkippedCounts {
+    /// Entries and records that could not be read, or were refused.
+    pub(crate) const fn unread(&self) -> u64 {
+        self.refused + self.foreign + self.malformed + self.newer
+    }
+
     fn count(&mut self, error: EntryError) {
         *match error {
             EntryError::Foreign => &mut self.foreign,

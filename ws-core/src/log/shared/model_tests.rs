@@ -182,9 +182,11 @@ impl World {
             node: self.started,
             clients: self.clients.clone(),
         };
+        let node = Node::new(engine.clone(), delivery, options);
+        node.start();
         self.nodes.push(Running {
             id: self.started,
-            node: Node::start(engine.clone(), delivery, options),
+            node,
             engine,
         });
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::append::{AppendError, AppendLimits, Bounded};
@@ -22,6 +22,8 @@ use super::recorder::Recorder;
 use super::window::WindowLimits;
 use crate::log::history::HistoryLimits;
 use crate::log::name::{Lane, Lanes, TopicName};
+#[cfg(feature = "test-kit")]
+use crate::log::position::EntryId;
 use crate::log::position::Position;
 
 mod lane;
@@ -35,7 +37,7 @@ use lane::NodeLane;
 const MAX_OWN: usize = 256;
 
 /// Work that remains after the lane is unlocked.
-pub(crate) type AfterLane = Option<Box<dyn FnOnce() + Send>>;
+pub(crate) type AfterLane = Option<Box<dyn FnOnce()>>;
 
 /// Whether this node has logged an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,8 +52,10 @@ pub(crate) trait Apply: Send + Sync + 'static {
     /// lock a lane of the node.
     fn apply(&self, event: &Event<'_>, author: Author) -> AfterLane;
 
-    /// Everything of one read was applied.
-    fn flush(&self) {}
+    /// Runs `apply`, which applies everything that was read of a lane at once.
+    fn burst(&self, apply: &mut dyn FnMut()) {
+        apply();
+    }
 
     /// Adds the members that nodes have recorded before this one has started.
     fn load_members(&self, _members: Vec<RecordedMember>) {}
@@ -139,8 +143,8 @@ impl NodeShared {
 }
 
 impl Node {
-    /// Starts a node on the current runtime.
-    pub(crate) fn start(engine: impl Engine, apply: impl Apply, options: NodeOptions) -> Self {
+    /// Creates a node for the current runtime.
+    pub(crate) fn new(engine: impl Engine, apply: impl Apply, options: NodeOptions) -> Self {
         let incarnation = options.incarnation;
         let lane = |lane| NodeLane::new(lane, incarnation, &options);
         let shared = Arc::new(NodeShared {
@@ -161,18 +165,22 @@ impl Node {
             is_ready: watch::Sender::new(false),
             relay_failures: AtomicU64::new(0),
         });
-        let mut tasks = JoinSet::new();
-        tasks.spawn(shared.clone().read_lanes());
-        tasks.spawn(shared.clone().send_heartbeats());
-        tasks.spawn(shared.clone().record_members());
-        for lane in options.lanes.iter() {
-            tasks.spawn(shared.clone().append_lane(lane));
-            tasks.spawn(shared.clone().relay_lane(lane));
-        }
         Self {
             shared,
-            tasks: Mutex::new(tasks),
+            tasks: Mutex::default(),
             runtime: Handle::current(),
+        }
+    }
+
+    /// Starts the tasks. The state that they apply entries to must be complete.
+    pub(crate) fn start(&self) {
+        let shared = || self.shared.clone();
+        self.spawn(shared().read_lanes());
+        self.spawn(shared().send_heartbeats());
+        self.spawn(shared().record_members());
+        for lane in self.shared.options.lanes.iter() {
+            self.spawn(shared().append_lane(lane));
+            self.spawn(shared().relay_lane(lane));
         }
     }
 
@@ -181,11 +189,11 @@ impl Node {
     }
 
     /// Runs a task that ends with the node.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks();
-        // The finished ones.
+        // Forgets the finished ones.
         while tasks.try_join_next().is_some() {}
-        tasks.spawn_on(task, &self.runtime)
+        tasks.spawn_on(task, &self.runtime);
     }
 
     /// Ends all tasks at once, as if the process had been killed.
@@ -269,35 +277,29 @@ impl Node {
     }
 
     /// Runs `read` with what the node has read of a lane, under its lock: later messages are
-    /// delivered to subscribers that it adds. `None` until the lane was opened.
+    /// delivered to subscribers that it adds. `None` until the node is [ready](Self::ready): before,
+    /// it would not notice that entries are lost.
     pub(crate) fn with_lane<R>(
         &self,
         lane: Lane,
         read: impl FnOnce(Option<&OpenedLane>) -> R,
     ) -> R {
-        read(self.shared.lane(lane).opened().as_ref())
+        let opened = self.shared.lane(lane).opened();
+        let is_ready = *self.shared.is_ready.borrow();
+        read(opened.as_ref().filter(|_| is_ready))
     }
 
     /// Waits until the node has read up to a position, or has learnt that it is of another
     /// generation.
     pub(crate) async fn reached(&self, position: Position) {
-        self.wait_for(position.lane, |opened| {
+        let lane = self.shared.lane(position.lane);
+        let is_reached = |opened: &OpenedLane| {
             opened.generation() != position.generation || opened.head() >= position
-        })
-        .await;
-    }
-
-    /// Waits until a lane was opened.
-    pub(crate) async fn opened(&self, lane: Lane) {
-        self.wait_for(lane, |_| true).await;
-    }
-
-    async fn wait_for(&self, lane: Lane, is_met: impl Fn(&OpenedLane) -> bool) {
-        let lane = self.shared.lane(lane);
+        };
         loop {
             let mut moved = std::pin::pin!(lane.moved.notified());
             moved.as_mut().enable();
-            if lane.opened().as_ref().is_some_and(&is_met) {
+            if lane.opened().as_ref().is_some_and(is_reached) {
                 return;
             }
             moved.await;
@@ -337,12 +339,11 @@ impl Node {
         self.shared.lanes.iter().all(is_idle) && self.shared.recorder().is_empty()
     }
 
-    /// The heads of all lanes that were opened.
+    /// The last entries that were read, of all lanes that were opened.
     #[cfg(feature = "test-kit")]
-    pub(crate) fn heads(&self) -> Vec<Position> {
-        let lanes = self.shared.lanes.iter();
-        let heads = lanes.filter_map(|lane| lane.opened().as_ref().map(OpenedLane::head));
-        heads.collect()
+    pub(crate) fn heads(&self) -> Vec<EntryId> {
+        let head = |lane: &NodeLane| lane.opened().as_ref().map(|lane| lane.head().offset.entry);
+        self.shared.lanes.iter().filter_map(head).collect()
     }
 }
 

@@ -71,6 +71,7 @@ impl RelayQueue {
     }
 
     /// Whether nothing waits.
+    #[cfg(feature = "test-kit")]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

@@ -111,12 +111,14 @@ impl Window {
     }
 
     /// Bytes of all messages, plus 128 for each.
+    #[cfg(test)]
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// How long ago the oldest message was added: what the window covers if the limit of bytes
     /// makes it shorter than its age.
+    #[cfg(test)]
     pub(crate) fn covers(&self, now: Instant) -> Option<Duration> {
         self.kept.front().map(|oldest| now - oldest.at)
     }

@@ -61,4 +61,9 @@ impl PushRecipient for PageRecipient {
     fn connections(&self) -> Vec<ConnectionId> {
         self.stream.socket().into_iter().collect()
     }
+
+    #[cfg(feature = "cluster")]
+    fn lose(&self) {
+        self.stream.lose();
+    }
 }

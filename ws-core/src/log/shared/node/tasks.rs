@@ -75,15 +75,19 @@ impl NodeShared {
                 Err(error) => return error,
             };
             backoff.reset();
-            self.apply_reads(follower, reads).await;
+            self.apply_reads(follower, reads);
         }
     }
 
-    async fn apply_reads(self: &Arc<Self>, follower: &mut Follower, reads: Vec<LaneRead>) {
+    fn apply_reads(self: &Arc<Self>, follower: &mut Follower, reads: Vec<LaneRead>) {
         for read in reads {
             let lane = read.lane;
-            follower.apply(read, &mut |event| self.apply(&event));
-            self.apply.flush();
+            let mut read = Some(read);
+            self.apply.burst(&mut || {
+                if let Some(read) = read.take() {
+                    follower.apply(read, &mut |event| self.apply(&event));
+                }
+            });
             self.lane(lane).moved.notify_waiters();
         }
         self.note_skipped(follower);
@@ -91,8 +95,11 @@ impl NodeShared {
         let deaths = std::mem::take(&mut *self.deaths());
         for dead in deaths {
             follower.died(dead, now);
-            // Any node may remove its members from the snapshot, so none needs to succeed.
-            let _ = self.engine.remove_members(dead).await;
+            let this = self.clone();
+            tokio::spawn(async move {
+                // Any node may remove them, so none needs to succeed.
+                let _ = this.engine.remove_members(dead).await;
+            });
         }
         follower.forget_dead(self.options.window.age, now);
         for lane in self.options.lanes.iter() {

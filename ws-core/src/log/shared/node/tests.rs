@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::log::position::{EntryId, Offset};
+use crate::log::position::Offset;
 use crate::log::shared::faults::{FaultyEngine, FaultyServer, Restart};
 use crate::message::Message;
 
@@ -57,7 +57,8 @@ fn start_with(engine: FaultyEngine, incarnation: u64) -> TestNode {
         history_bytes: 1_000_000,
     };
     let collected = Arc::<Collected>::default();
-    let node = Node::start(engine, collected.clone(), options);
+    let node = Node::new(engine, collected.clone(), options);
+    node.start();
     TestNode { node, collected }
 }
 

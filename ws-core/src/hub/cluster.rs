@@ -1,0 +1,282 @@
+//! A hub on a log that several nodes share.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::Hub;
+use crate::close::{Close, CloseCause};
+use crate::id::{ConnectionId, ConnectionKind};
+use crate::limits::ServerLimits;
+use crate::log::shared::{
+    AfterLane, AppendLimits, Apply, Author, Engine, Event, Incarnation, Node, NodeOptions, Record,
+    RecordedMember, WindowLimits,
+};
+use crate::log::{Lane, Lanes};
+use crate::presence::topics::Presence;
+use crate::session::Sessions;
+use crate::topic::{Burst, SharedLog, Topics};
+
+/// The options of a server that shares its log with others. All of them must have the same lanes
+/// and the same secret.
+///
+/// ```
+/// use std::time::Duration;
+/// use ws_server::cluster::{ClusterOptions, Lanes};
+///
+/// let options = ClusterOptions::new([7; 32])
+///     .lanes(Lanes::new(1).unwrap())
+///     .publish_timeout(Duration::from_secs(2));
+/// assert_eq!(options.lanes.count(), 1);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterOptions {
+    /// Seals the positions that clients keep: every server accepts those of the others.
+    pub secret: [u8; 32],
+    /// The number of ordered streams of the log; 8 by default. The name of a topic decides its
+    /// lane, and all messages of a lane have one order.
+    pub lanes: Lanes,
+    /// How long a publish waits for the log: 5 seconds by default, at most a minute.
+    pub publish_timeout: Duration,
+    /// Messages of one lane that wait for the log; 8,192 by default.
+    pub queue: usize,
+    /// Bytes of these messages; 8 MiB by default.
+    pub queue_bytes: usize,
+    /// How long each message is kept in memory, for subscribers that continue; 3 minutes by
+    /// default.
+    pub window: Duration,
+    /// Bytes of the messages of all lanes that are kept so; 64 MiB by default.
+    pub window_bytes: usize,
+}
+
+/// Shows no secret.
+impl std::fmt::Debug for ClusterOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClusterOptions")
+            .field("lanes", &self.lanes)
+            .field("publish_timeout", &self.publish_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The longest `publish_timeout`: the window must remember what it was sent for.
+const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl ClusterOptions {
+    /// The default options, with the secret that all servers have.
+    pub const fn new(secret: [u8; 32]) -> Self {
+        let (append, window) = (AppendLimits::DEFAULT, WindowLimits::DEFAULT);
+        Self {
+            secret,
+            lanes: Lanes::DEFAULT,
+            publish_timeout: append.publish_timeout,
+            queue: append.records,
+            queue_bytes: append.bytes,
+            window: window.age,
+            window_bytes: 64 * 1024 * 1024,
+        }
+    }
+
+    /// Sets the number of lanes.
+    pub const fn lanes(mut self, lanes: Lanes) -> Self {
+        self.lanes = lanes;
+        self
+    }
+
+    /// Sets how long a publish waits for the log.
+    pub const fn publish_timeout(mut self, timeout: Duration) -> Self {
+        self.publish_timeout = timeout;
+        self
+    }
+
+    /// Sets how many messages of one lane may wait for the log, and their bytes.
+    pub const fn queue(mut self, messages: usize, bytes: usize) -> Self {
+        self.queue = messages;
+        self.queue_bytes = bytes;
+        self
+    }
+
+    /// Sets how long messages are kept in memory, and the bytes of all of them.
+    pub const fn window(mut self, age: Duration, bytes: usize) -> Self {
+        self.window = age;
+        self.window_bytes = bytes;
+        self
+    }
+
+    fn node(&self, history_bytes: usize) -> NodeOptions {
+        NodeOptions {
+            // Hash maps with random keys do not work without random numbers either.
+            incarnation: Incarnation::random()
+                .expect("the operating system provides random numbers"),
+            lanes: self.lanes,
+            append: AppendLimits {
+                records: self.queue,
+                bytes: self.queue_bytes,
+                publish_timeout: self.publish_timeout.min(MAX_TIMEOUT),
+            },
+            window: WindowLimits {
+                age: self.window.max(2 * MAX_TIMEOUT),
+                bytes: self.window_bytes / self.lanes.count(),
+            },
+            history_bytes,
+        }
+    }
+}
+
+impl Hub {
+    /// Creates a hub that shares its log with the hubs of other servers, through an engine: their
+    /// subscribers get the same messages of declared topics in the same order, and members are
+    /// those of all. Await [`ready`](Self::ready) before it gets connections.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// use ws_server::cluster::{ClusterOptions, Generation, Lanes};
+    /// use ws_server::limits::ServerLimits;
+    /// use ws_server::prelude::*;
+    /// use ws_server::session::Sessions;
+    /// use ws_server::testkit::MemoryEngine;
+    ///
+    /// topics! { pub News: "news" => String; }
+    ///
+    /// let engine = MemoryEngine::new(Lanes::DEFAULT, Generation(1));
+    /// let options = ClusterOptions::new([7; 32]);
+    /// let hub = Hub::with_engine(ServerLimits::DEFAULT, Sessions::default(), engine, &options);
+    /// hub.ready().await;
+    /// hub.publish(News, &"hello".to_owned()).await.unwrap();
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a tokio runtime: the hub starts the tasks that read and append.
+    pub fn with_engine(
+        limits: ServerLimits,
+        sessions: Sessions,
+        engine: impl Engine,
+        options: &ClusterOptions,
+    ) -> Self {
+        let history = limits.history;
+        let topics = Topics::with_secret(limits.publish_inline, history, &options.secret);
+        let hub = Self::with_topics(limits, sessions, topics);
+        let apply = HubState {
+            topics: Arc::downgrade(&hub.inner.topics),
+            presence: Arc::downgrade(&hub.inner.presence),
+        };
+        let node = Node::new(engine, apply, options.node(history));
+        let inner = Arc::downgrade(&hub.inner);
+        let close = move |id, close: &Close| {
+            if let Some(inner) = inner.upgrade() {
+                Self { inner }.restart_client(id, close);
+            }
+        };
+        let topics = Arc::downgrade(&hub.inner.topics);
+        let shared = SharedLog::new(node, topics, Arc::new(close));
+        hub.inner.topics.share(shared);
+        if let Some(shared) = hub.inner.topics.shared() {
+            shared.node().start();
+        }
+        hub
+    }
+
+    /// Waits until the hub has read the members and the log that it shares with others; ready at
+    /// once if it shares none.
+    pub async fn ready(&self) {
+        if let Some(shared) = self.inner.topics.shared() {
+            shared.node().ready().await;
+        }
+    }
+
+    /// The number of messages of topics with `relay: live` that did not reach the log for the other
+    /// servers: it was too slow or unavailable.
+    pub fn relay_losses(&self) -> u64 {
+        let shared = self.inner.topics.shared();
+        shared.map_or(0, |shared| shared.node().relay_losses())
+    }
+
+    /// The entries of a shared log that this hub has skipped: written by a later version, malformed,
+    /// or not by this crate. Repeated entries do not count.
+    pub fn skipped_entries(&self) -> u64 {
+        let shared = self.inner.topics.shared();
+        shared.map_or(0, |shared| shared.node().skipped().unread())
+    }
+
+    fn restart_client(&self, id: ConnectionId, close: &Close) {
+        for kind in [ConnectionKind::Socket, ConnectionKind::PageHandler] {
+            let connection = self.connections(kind).get(&id).and_then(Weak::upgrade);
+            if let Some(connection) = connection {
+                connection.close(close, CloseCause::ServerClosed);
+            }
+        }
+    }
+}
+
+/// Applies what was read from the log to the state of a hub.
+struct HubState {
+    topics: Weak<Topics>,
+    presence: Weak<Presence>,
+}
+
+impl HubState {
+    fn parts(&self) -> Option<(Arc<Topics>, Arc<Presence>)> {
+        Some((self.topics.upgrade()?, self.presence.upgrade()?))
+    }
+
+    fn with_presence(&self, run: impl FnOnce(&Presence, &Node)) {
+        if let Some((topics, presence)) = self.parts()
+            && let Some(shared) = topics.shared()
+        {
+            run(&presence, shared.node());
+        }
+    }
+}
+
+impl Apply for HubState {
+    fn apply(&self, event: &Event<'_>, author: Author) -> AfterLane {
+        let (topics, presence) = self.parts()?;
+        let shared = topics.shared()?;
+        match event {
+            Event::Message { at, message, .. } => topics.deliver_read(message, Some(*at), author),
+            Event::Relayed { message, .. } if author == Author::Another => {
+                topics.deliver_read(message, None, author)
+            }
+            Event::Record {
+                at,
+                author: incarnation,
+                record: Record::Member { kind, content },
+            } => {
+                let by = (*incarnation, author);
+                presence.apply_read(shared.node(), (*kind, content), *at, by)
+            }
+            Event::Record {
+                at,
+                author: incarnation,
+                record: Record::Cleared,
+            } => presence.clear_read(shared.node(), *incarnation, *at),
+            Event::Reset { at, .. } => {
+                presence.reset_lane(at.lane);
+                topics.reset_lane(shared, at.lane)
+            }
+            _ => None,
+        }
+    }
+
+    fn burst(&self, apply: &mut dyn FnMut()) {
+        let _burst = Burst::open();
+        apply();
+    }
+
+    fn load_members(&self, members: Vec<RecordedMember>) {
+        if let Some(presence) = self.presence.upgrade() {
+            presence.load_members(&members);
+        }
+    }
+
+    fn died(&self, dead: Incarnation) {
+        self.with_presence(|presence, node| presence.died(node, dead));
+    }
+
+    fn announce(&self, lane: Lane) {
+        self.with_presence(|presence, node| presence.announce(node, lane));
+    }
+}
