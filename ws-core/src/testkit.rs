@@ -19,6 +19,7 @@ use crate::route::{Router, RouterError, Table};
 use crate::session::Sessions;
 
 mod client;
+mod cluster;
 mod of_server;
 mod page;
 mod pipe;
@@ -27,11 +28,11 @@ mod visitor;
 
 pub use crate::protocol::OpCode;
 pub use client::{Received, TestClient};
+pub use cluster::Cluster;
 pub use of_server::of_server;
 pub use page::{Acks, PageBuilder, PageReceived, ResetReason, TestPage};
-pub use visitor::TestVisitor;
-
 use pipe::Pipe;
+pub use visitor::TestVisitor;
 
 /// The key of every handshake: the sample in RFC 6455, section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";

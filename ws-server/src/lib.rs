@@ -189,6 +189,8 @@ pub mod cluster {
     //! reads every lane in order. An [`Engine`] holds the lanes.
 
     #[doc(inline)]
+    pub use ws_core::hub::ClusterOptions;
+    #[doc(inline)]
     pub use ws_core::log::shared::{
         Append, Census, Engine, EngineError, HistoryMessage, Incarnation, Kept, LaneRead,
         MemberChange, Opened, READ_ENTRIES, READ_WAIT, RELAYED_ENTRIES, ReadFrom, RecordedMember,
@@ -371,8 +373,8 @@ pub mod testkit {
     pub use ws_core::log::shared::{FaultyEngine, FaultyServer, MemoryEngine, Restart};
     #[doc(inline)]
     pub use ws_core::testkit::{
-        Acks, ClientBuilder, OpCode, PageBuilder, PageReceived, Received, ResetReason, TestClient,
-        TestKit, TestPage, TestVisitor,
+        Acks, ClientBuilder, Cluster, OpCode, PageBuilder, PageReceived, Received, ResetReason,
+        TestClient, TestKit, TestPage, TestVisitor,
     };
 
     pub mod stores {

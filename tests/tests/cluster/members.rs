@@ -1,0 +1,95 @@
+//! Members on several nodes.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use ws_server::testkit::Cluster;
+
+use crate::rooms::Command::{Enter, Leave};
+use crate::rooms::{names, visitor};
+
+fn enter(key: &str, member: &str) -> crate::rooms::Command {
+    Enter(7, key.into(), member.into())
+}
+
+/// Waits until members that have left are no longer shown.
+async fn settle(cluster: &Cluster) {
+    cluster.settle().await;
+    sleep(Duration::from_secs(3)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_are_those_of_all_nodes() {
+    let cluster = Cluster::new(3).await;
+    let mut ada = visitor(&cluster, 0, &[enter("ada", "1")]).await;
+    let _bob = visitor(&cluster, 1, &[enter("bob", "1")]).await;
+    settle(&cluster).await;
+    for node in 0..3 {
+        assert_eq!(names(&cluster, node), ["ada=1", "bob=1"]);
+    }
+    // One key on two nodes is one member, with its newest value.
+    let mut tab = visitor(&cluster, 2, &[enter("ada", "2")]).await;
+    settle(&cluster).await;
+    assert_eq!(names(&cluster, 0), ["ada=2", "bob=1"]);
+    tab.send_json(&Leave(7)).await;
+    settle(&cluster).await;
+    assert_eq!(names(&cluster, 1), ["ada=1", "bob=1"]);
+    ada.send_json(&Leave(7)).await;
+    settle(&cluster).await;
+    for node in 0..3 {
+        assert_eq!(names(&cluster, node), ["bob=1"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_members_of_a_dead_node_leave_and_a_late_node_knows_the_others() {
+    let mut cluster = Cluster::new(3).await;
+    let _ada = visitor(&cluster, 0, &[enter("ada", "1")]).await;
+    let _bob = visitor(&cluster, 1, &[enter("bob", "1")]).await;
+    settle(&cluster).await;
+    cluster.kill(0).await;
+    sleep(Duration::from_secs(18)).await;
+    assert_eq!(names(&cluster, 1), ["bob=1"]);
+    assert_eq!(names(&cluster, 2), ["bob=1"]);
+    // The entries of the members have left the log.
+    for lane in 0..8 {
+        cluster.server().trim(ws_server::cluster::Lane(lane), 0);
+    }
+    cluster.restart(0).await;
+    assert_eq!(names(&cluster, 0), ["bob=1"]);
+    sleep(Duration::from_secs(30)).await;
+    for node in 0..3 {
+        assert_eq!(names(&cluster, node), ["bob=1"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_cut_off_enters_its_members_again() {
+    let cluster = Cluster::new(2).await;
+    let _ada = visitor(&cluster, 0, &[enter("ada", "1")]).await;
+    settle(&cluster).await;
+    cluster.cut(0);
+    let _bob = visitor(&cluster, 0, &[enter("bob", "1")]).await;
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(names(&cluster, 1), [""; 0]);
+    cluster.heal(0);
+    sleep(Duration::from_secs(10)).await;
+    settle(&cluster).await;
+    for node in 0..2 {
+        assert_eq!(names(&cluster, node), ["ada=1", "bob=1"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_log_kills_no_node() {
+    let cluster = Cluster::new(2).await;
+    let _ada = visitor(&cluster, 0, &[enter("ada", "1")]).await;
+    settle(&cluster).await;
+    cluster.pause();
+    sleep(Duration::from_secs(60)).await;
+    cluster.resume().await;
+    for _ in 0..10 {
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(names(&cluster, 1), ["ada=1"]);
+    }
+}

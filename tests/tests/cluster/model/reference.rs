@@ -1,0 +1,112 @@
+//! What clients must have received, from what was published and accepted.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio::time::Instant;
+use ws_server::topic::{Position, PublishError};
+
+/// A message, with the number of its place in the list as text.
+pub(super) struct Published {
+    pub(super) room: u64,
+    pub(super) at: Instant,
+    pub(super) outcome: Outcome,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    Unknown,
+    Accepted,
+    /// It was certainly not sent.
+    Refused,
+    Unconfirmed,
+}
+
+impl Outcome {
+    pub(super) fn of(result: &Result<Position, PublishError>) -> Self {
+        match result {
+            Ok(_) => Self::Accepted,
+            Err(PublishError::Unconfirmed) => Self::Unconfirmed,
+            Err(_) => Self::Refused,
+        }
+    }
+}
+
+/// What a client has received without notice of a gap.
+#[derive(Debug)]
+pub(super) struct Chain {
+    room: u64,
+    since: Instant,
+    pub(super) received: Vec<usize>,
+    /// The client is still connected.
+    pub(super) is_open: bool,
+    /// The client was told that messages may be missing.
+    pub(super) is_broken: bool,
+}
+
+impl Chain {
+    pub(super) fn new(room: u64, since: Instant) -> Self {
+        Self {
+            room,
+            since,
+            received: Vec::new(),
+            is_open: false,
+            is_broken: false,
+        }
+    }
+}
+
+pub(super) struct Reference<'w> {
+    pub(super) published: &'w [Published],
+    pub(super) chains: &'w [Chain],
+}
+
+impl Reference<'_> {
+    pub(super) fn check(&self) -> Result<(), String> {
+        for chain in self.chains {
+            self.check_chain(chain)?;
+        }
+        for (place, one) in self.chains.iter().enumerate() {
+            for other in &self.chains[place + 1..] {
+                check_order(one, other)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_chain(&self, chain: &Chain) -> Result<(), String> {
+        let mut received = HashSet::new();
+        for id in &chain.received {
+            let message = &self.published[*id];
+            if !received.insert(id) {
+                return Err(format!("message {id} was delivered twice: {chain:?}"));
+            }
+            if message.room != chain.room || message.outcome == Outcome::Refused {
+                return Err(format!("message {id} was delivered to {chain:?}"));
+            }
+        }
+        if !chain.is_open || chain.is_broken {
+            return Ok(());
+        }
+        for (id, message) in self.published.iter().enumerate() {
+            let is_required = message.room == chain.room
+                && message.outcome == Outcome::Accepted
+                && message.at > chain.since;
+            if is_required && !received.contains(&id) {
+                return Err(format!("message {id} is missing in {chain:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All clients of a room have the messages in one order.
+fn check_order(one: &Chain, other: &Chain) -> Result<(), String> {
+    let places = other.received.iter().enumerate();
+    let places: HashMap<usize, usize> = places.map(|(place, id)| (*id, place)).collect();
+    let common = one.received.iter().filter_map(|id| places.get(id));
+    if common.is_sorted() {
+        Ok(())
+    } else {
+        Err(format!("two orders: {one:?} and {other:?}"))
+    }
+}
