@@ -13,6 +13,7 @@ mod connection;
 mod handshake;
 mod offers;
 mod params;
+mod resumed;
 mod state;
 mod trace_context;
 mod unread;

@@ -34,6 +34,8 @@ pub use cluster::ClusterOptions;
 pub use pages::UserPages;
 pub use permits::{NoPermit, Permit};
 
+pub use crate::log::Secrets;
+
 /// The state that the connections of one server share: topics, sessions, and the list of
 /// connections.
 ///
@@ -135,7 +137,12 @@ impl Hub {
     /// assert_eq!(hub.sessions().session_cookie(false), "sid");
     /// ```
     pub fn with_sessions(limits: ServerLimits, sessions: Sessions) -> Self {
-        let topics = Topics::new(limits.publish_inline, limits.history);
+        Self::with_secrets(limits, sessions, Secrets::random())
+    }
+
+    /// Same as [`with_sessions`](Self::with_sessions), with these secrets instead of a random one.
+    pub fn with_secrets(limits: ServerLimits, sessions: Sessions, secrets: Secrets) -> Self {
+        let topics = Topics::with_secrets(limits.publish_inline, limits.history, secrets);
         Self::with_topics(limits, sessions, topics)
     }
 

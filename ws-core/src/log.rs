@@ -7,21 +7,26 @@
 //! shared    Node         the log that several nodes share, with the feature `cluster`
 //! local     LocalLog     the log of one process
 //!   history Histories    the last messages of each topic
+//! cursor    Cursor       places that pages keep
 //! seal      Sealer       positions that clients keep
+//! secret    Secrets      the keys of seals
 //! position  Position     places in the log
 //! name      TopicName    names, and the lanes that they belong to
 //! codec                  numbers of the binary forms
 //! ```
 
 mod codec;
+mod cursor;
 mod history;
 mod local;
 mod name;
 mod position;
 mod seal;
+mod secret;
 #[cfg(feature = "cluster")]
 pub mod shared;
 
+pub(crate) use cursor::{Cursor, InvalidCursor};
 pub use history::HistoryLimits;
 pub(crate) use history::{Gap, KeptMessage};
 pub(crate) use local::{LocalLog, MAX_MESSAGE};
@@ -29,3 +34,5 @@ pub use name::{Lane, Lanes, TopicName};
 pub(crate) use position::Position;
 pub use position::{EntryId, Generation};
 pub(crate) use seal::{MAX_TEXT, SealError, Sealer};
+pub use secret::Secrets;
+pub(crate) use secret::{SealKeys, Unsealed};

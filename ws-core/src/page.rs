@@ -14,17 +14,20 @@ use crate::message::Message;
 use crate::session::{Session, SessionError};
 use crate::wire::{NewPage, Push, json};
 
+mod base;
 mod budget;
 mod feed;
 mod id;
 mod queue;
 mod reaper;
 mod registry;
+mod resumed;
 mod stream;
 mod subscriptions;
 mod tag;
 
 pub use id::NoPage;
+pub use resumed::{Resumable, ResumeReason, Resumed};
 pub use stream::CapacityFreed;
 pub use subscriptions::PageSubscribeError;
 pub use tag::{BrowserClientPaths, StreamTag, StreamUrl};
@@ -32,7 +35,8 @@ pub use tag::{BrowserClientPaths, StreamTag, StreamUrl};
 pub use crate::wire::PAGE_PROTOCOL;
 
 pub(crate) use feed::Feed;
-pub(crate) use registry::{OpenError, Pages, TooMany};
+pub(crate) use registry::{OpenError, OpenedCursor, Pages, RefusedCursor, TooMany};
+pub(crate) use resumed::{PageResume, PageReturn, RestoredBy};
 pub(crate) use stream::{
     Accepted, AttachError, AttachRequest, Epoch, PageReport, PageSocket, Position, Progress,
     Stream, logon_close,
@@ -74,8 +78,14 @@ pub struct Page {
     id: PageId,
     session: Session,
     pages: Arc<Pages>,
-    /// The epoch of the stream that the page was rendered with.
-    epoch: Option<u64>,
+    /// The stream that the page was rendered with.
+    rendered: Option<Arc<Rendered>>,
+}
+
+/// What a page's client needs to know of the stream that the page was rendered with.
+struct Rendered {
+    epoch: u64,
+    base: String,
 }
 
 impl Page {
@@ -86,8 +96,11 @@ impl Page {
         address: Option<IpAddr>,
     ) -> Result<Self, SessionError> {
         let id = PageId::issue(session)?;
-        let epoch = match pages.open(&id.text, session, address) {
-            Ok(stream) => Some(stream.epoch()),
+        let rendered = match pages.open(&id.text, session, address) {
+            Ok(stream) => Some(Arc::new(Rendered {
+                epoch: stream.epoch(),
+                base: stream.base(),
+            })),
             // Pushes before the browser connects are lost; it then receives a reset.
             Err(OpenError::TooMany(_) | OpenError::Refused(_)) => None,
             Err(OpenError::Session(error)) => return Err(error),
@@ -96,7 +109,7 @@ impl Page {
             id,
             session: session.clone(),
             pages: pages.clone(),
-            epoch,
+            rendered,
         })
     }
 
@@ -106,7 +119,7 @@ impl Page {
             id: PageId::of(session, id)?,
             session: session.clone(),
             pages: pages.clone(),
-            epoch: None,
+            rendered: None,
         })
     }
 
@@ -141,14 +154,34 @@ impl Page {
     /// [`stream_tag`](Self::stream_tag) contains it. Returns `None` if there is none, for example
     /// if this page was found by a request and not rendered just now.
     pub fn epoch(&self) -> Option<String> {
-        self.epoch.map(stream::epoch_text)
+        let rendered = self.rendered.as_ref();
+        rendered.map(|rendered| stream::epoch_text(rendered.epoch))
+    }
+
+    /// The sealed base of the cursor with which the page returns, for the page's own client;
+    /// [`stream_tag`](Self::stream_tag) contains it. Returns `None` if [`epoch`](Self::epoch) does.
+    pub fn base(&self) -> Option<&str> {
+        self.rendered
+            .as_ref()
+            .map(|rendered| rendered.base.as_str())
+    }
+
+    /// Opens the cursor of the page: its sealed base, and the places of the messages that it has
+    /// received since. Returns `None` if it is of an earlier process or session.
+    pub(crate) fn open_cursor(
+        &self,
+        base: &str,
+        places: &str,
+    ) -> Result<Option<OpenedCursor>, RefusedCursor> {
+        self.pages
+            .open_cursor(self.id(), self.session.generation(), base, places)
     }
 
     /// The JSON response to a browser that requests this new page.
     #[doc(hidden)]
     pub fn announcement(&self) -> String {
-        let (page, epoch) = (self.id(), self.epoch());
-        json(&NewPage { page, epoch })
+        let (page, epoch, base) = (self.id(), self.epoch(), self.base().map(str::to_owned));
+        json(&NewPage { page, epoch, base })
     }
 
     /// Pushes an event to the page: `{"event": …, "data": …}`, with the payload as JSON.

@@ -22,8 +22,8 @@ use crate::id::ConnectionId;
 use crate::limits::deadline_after;
 use crate::mailbox::Accepts;
 use crate::page::{
-    AttachError, AttachRequest, CapacityFreed, OpenError, Page, PageSocket, Stream, TooMany,
-    logon_close,
+    AttachError, AttachRequest, CapacityFreed, OpenError, Page, PageResume, PageReturn, PageSocket,
+    RestoredBy, Stream, TooMany, logon_close,
 };
 use crate::session::Session;
 
@@ -209,17 +209,18 @@ async fn attach(
         deflate,
     } = admitted;
     position::check_protocol(&handshake)?;
-    let report = position::of(&handshake)?;
     let (page, session) = visitor(&handshake)?;
+    let returned = position::of(&handshake, page)?;
     let inner = endpoint.page_endpoint().unwrap_or(&endpoint);
     // The deadline for `init`, including the wait for it.
     let mut deadline = deadline_after(Instant::now(), inner.limits().init_timeout);
     let request = AttachRequest {
         route: route_of(&endpoint),
-        report,
+        report: returned.report,
     };
     let opener = Opener {
         request,
+        returned,
         page: page.clone(),
         session: session.clone(),
         endpoint,
@@ -250,6 +251,7 @@ async fn attach(
 struct Opener {
     endpoint: Arc<Endpoint>,
     request: AttachRequest,
+    returned: PageReturn,
     page: Page,
     session: Session,
     connect: ConnectHandler,
@@ -289,14 +291,17 @@ impl Opener {
     /// Runs `init` of the handler, and starts its connection.
     async fn start_handler(
         &self,
-        handshake: Handshake,
+        mut handshake: Handshake,
         stream: &Arc<Stream>,
         deadline: Instant,
     ) -> Result<Handshake, Refusal> {
         let Self { endpoint, page, .. } = self;
         let inner = endpoint.page_endpoint().unwrap_or(endpoint);
+        let resume = Arc::new(PageResume::new(page.pages(), stream, &self.returned));
+        handshake.resume = Some(resume.clone());
         let init = (self.connect)(inner.clone(), handshake);
         let (opened, handshake) = init.run(deadline).await?;
+        resume.decide(RestoredBy::Handler);
         let feed = page.pages().new_feed();
         match stream.set_handler(feed.clone(), &self.session, self.request.route) {
             // The caller opens a new stream; for this handler, the upgrade has failed.
@@ -315,19 +320,16 @@ impl<R: HasPage> Handler<R> for PageStream {
     async fn init(opening: &Opening<Self>) -> Result<Self, Refusal> {
         let (handshake, context) = (opening.handshake(), opening.context());
         position::check_protocol(handshake)?;
-        let report = position::of(handshake)?;
         let (page, session) = visitor(handshake)?;
+        let returned = position::of(handshake, page)?;
         let request = AttachRequest {
             route: route_of(&context.endpoint),
-            report,
+            report: returned.report,
         };
         loop {
-            match Self::attach_socket(
-                handshake,
-                context,
-                request,
-                stream_for_session(page, session, handshake, request)?,
-            )? {
+            let stream = stream_for_session(page, session, handshake, request)?;
+            PageResume::new(page.pages(), &stream, &returned).decide(RestoredBy::Session);
+            match Self::attach_socket(handshake, context, request, stream)? {
                 // The stream has just ended: open a new one.
                 Err(AttachError::Ended) => {}
                 attached => return attached.map_err(refusal),

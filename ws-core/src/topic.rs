@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::id::ConnectionId;
-use crate::log;
+use crate::log::{self, Secrets};
 use crate::mailbox::MailboxError;
 use crate::message::Message;
 use crate::outbox::{DroppedPayloads, Outbox, Policy};
@@ -50,7 +50,7 @@ pub use declaration::{Declaration, Part};
 pub use declared::{
     DeclaredTopic, HasHistory, HasPresence, Logged, MemberValue, NameWriter, TopicBlock,
 };
-pub(crate) use events::{EventPlan, EventSubscriber, PushRecipient, SharedEvent};
+pub(crate) use events::{Continuity, EventPlan, EventSubscriber, PushRecipient, SharedEvent};
 pub(crate) use key::TopicKey;
 pub use key::TopicRef;
 pub(crate) use logged::NewSubscription;
@@ -192,6 +192,7 @@ pub(crate) struct Topics {
     declarations: Declarations,
     log: TopicLog,
     counters: TopicCounters,
+    secrets: Secrets,
 }
 
 /// The subscribers of one topic.
@@ -266,27 +267,28 @@ impl Channel {
 }
 
 impl Topics {
-    /// Creates an empty set of topics; one publish writes directly to at most `inline` sockets. All
-    /// histories have at most `history_bytes`.
+    #[cfg(test)]
     pub(crate) fn new(inline: usize, history_bytes: usize) -> Self {
-        Self::with_log(inline, TopicLog::new(history_bytes))
+        Self::with_secrets(inline, history_bytes, Secrets::random())
     }
 
-    /// Creates an empty set of topics, which seals positions with this secret.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn with_secret(inline: usize, history_bytes: usize, secret: &[u8; 32]) -> Self {
-        Self::with_log(inline, TopicLog::with_secret(history_bytes, secret))
-    }
-
-    fn with_log(inline: usize, log: TopicLog) -> Self {
+    /// Creates an empty set of topics; one publish writes directly to at most `inline` sockets. All
+    /// histories have at most `history_bytes`. The secrets seal what clients keep.
+    pub(crate) fn with_secrets(inline: usize, history_bytes: usize, secrets: Secrets) -> Self {
         Self {
             channels: RwLock::default(),
             last_id: AtomicU64::new(0),
             inline,
             declarations: Declarations::default(),
-            log,
+            log: TopicLog::new(history_bytes, &secrets),
+            secrets,
             counters: TopicCounters::default(),
         }
+    }
+
+    /// The secrets that seal what clients keep.
+    pub(crate) const fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     fn find(&self, key: &TopicKey) -> Option<Arc<Channel>> {

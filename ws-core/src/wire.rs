@@ -4,10 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 mod from_page;
+mod place;
 mod push;
 mod to_page;
 
 pub(crate) use from_page::FromPage;
+pub(crate) use place::{EntryPlace, LanePlace, parse_places};
 pub(crate) use push::Push;
 pub(crate) use to_page::{Gap, ToPage};
 
@@ -35,6 +37,9 @@ pub(crate) struct PageQuery {
     pub(crate) client: Option<u64>,
     pub(crate) epoch: Option<String>,
     pub(crate) offset: Option<u64>,
+    /// The sealed base of the cursor, and the cursor.
+    pub(crate) base: Option<String>,
+    pub(crate) at: Option<String>,
 }
 
 /// The response to a browser that requests the id of a new page.
@@ -43,6 +48,14 @@ pub(crate) struct NewPage<'p> {
     pub(crate) page: &'p str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) epoch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<String>,
+}
+
+/// Checks that the places of a cursor, if the text has some, are unchanged by parsing.
+#[cfg(fuzzing)]
+pub fn check_cursor(text: &str) {
+    place::check_round_trip(text);
 }
 
 /// Checks that a message of a page, if the text is one, is unchanged by encoding and parsing.
@@ -77,9 +90,10 @@ mod tests {
         let mut page = NewPage {
             page: "id",
             epoch: Some("ff".to_owned()),
+            base: Some("AQ".to_owned()),
         };
-        assert_eq!(json(&page), r#"{"page":"id","epoch":"ff"}"#);
-        page.epoch = None;
+        assert_eq!(json(&page), r#"{"page":"id","epoch":"ff","base":"AQ"}"#);
+        (page.epoch, page.base) = (None, None);
         assert_eq!(json(&page), r#"{"page":"id"}"#);
     }
 }

@@ -17,7 +17,7 @@
 
 /**
  * The stream of this page, configured by the server's script tag
- * (`<script data-stream data-page data-epoch data-parameter data-fresh>`). Every call returns the
+ * (`<script data-stream data-page data-epoch data-base data-parameter data-fresh>`). Every call returns the
  * same object. It connects at `DOMContentLoaded`, when all module and deferred scripts have run,
  * or at once if that event has already fired: listeners that these scripts add miss nothing.
  *
@@ -92,7 +92,8 @@ export interface Reset {
   readonly why: "restart" | "history" | "overflow" | (string & {});
   /**
    * Values of `send` that were sent in an epoch that has ended, and that the server has not
-   * confirmed. The client does not send them again. Requests are rejected instead.
+   * confirmed. The client does not send them again. Requests are rejected instead. If nothing but
+   * these is missing, `why` is `restart` all the same.
    */
   readonly unconfirmed: readonly unknown[];
 }
@@ -214,6 +215,11 @@ export interface PageOptions extends Options {
   page: string;
   /** The epoch that the page was rendered with. */
   epoch?: string;
+  /**
+   * The base of the cursor that the page was rendered with. Without it, a page that was away for
+   * longer than its grace time gets a reset.
+   */
+  base?: string;
   /** The query parameter for the id: `z_pid`. */
   parameter?: string;
   /**

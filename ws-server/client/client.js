@@ -26,6 +26,8 @@ class Connection extends EventTarget {
   #options;
   #url;
   #page; // of a stream
+  #at = {}; // places in the log, by lane
+  #rebased; // on this connection
   #state = Object.freeze({ phase: "connecting" });
   #life = new AbortController();
   #attempt; // older ones are ignored
@@ -251,6 +253,14 @@ class Connection extends EventTarget {
     if (this.#page) searchParams.set("client", this.#firstCall);
     if (this.epoch) searchParams.set("epoch", this.epoch);
     if (this.epoch) searchParams.set("offset", this.offset);
+    if (this.#page) {
+      const { base } = this.#page;
+      const cursor = { base, at: base && Object.values(this.#at).join("-") };
+      for (const [name, value] of Object.entries(cursor)) {
+        if (base) searchParams.set(name, value);
+        else searchParams.delete(name);
+      }
+    }
     return this.#url.href;
   }
 
@@ -375,10 +385,10 @@ class Connection extends EventTarget {
 
   // Throws if the server breaks the page protocol.
   #received(message) {
-    const { type, offset, event, data } = message;
+    const { type, offset, event, data, at } = message;
     if (type === "welcome") return this.#welcome(message);
     assert(this.#is("open"));
-    if (type === "event") this.#deliver(offset, "push", { event, data });
+    if (type === "event") this.#deliver(offset, "push", { event, data }, at);
     if (type === "text") this.#deliver(offset, "message", data);
     if (type === "binary") {
       const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
@@ -392,9 +402,11 @@ class Connection extends EventTarget {
     }
   }
 
-  #welcome({ epoch, offset, seen }) {
+  #welcome({ epoch, offset, seen, base, continued }) {
     assert(epoch && offset >= 0 && seen >= 0);
     if (epoch !== this.epoch) this.#begin({ epoch, offset });
+    this.#rebased = base;
+    if (base) this.#rebase(base);
     this.#acked = this.offset;
     this.#seen(seen);
     this.#written = 0;
@@ -402,14 +414,23 @@ class Connection extends EventTarget {
     const unconfirmed = (this.#reported = this.#unconfirmed);
     this.#unconfirmed = undefined;
     this.#set("open");
-    if (unconfirmed) this.#emit("reset", { why: "restart", unconfirmed });
+    if (unconfirmed && !(continued && !unconfirmed.length)) {
+      this.#emit("reset", { why: "restart", unconfirmed });
+    }
   }
 
   #reset({ why, offset }) {
     assert(offset >= 0);
     this.#ack();
     this.#page.offset = this.#acked = offset;
+    // Unless it began just now, the cursor is before what the page loads.
+    if (why !== "restart" || !this.#rebased) this.#rebase();
     if (why !== "restart" || !this.#reported) this.#emit("reset", { why, unconfirmed: [] });
+  }
+
+  #rebase(base) {
+    this.#page.base = base;
+    this.#at = {};
   }
 
   // Sent messages may have been handled.
@@ -425,16 +446,18 @@ class Connection extends EventTarget {
   }
 
   #renew({ text }) {
-    const { page, epoch } = JSON.parse(text);
+    const { page, epoch, base } = JSON.parse(text);
     assert(page && epoch);
     this.#begin({ page, epoch, offset: 0 });
+    this.#rebase(base);
     this.#freshness = "fresh";
   }
 
-  #deliver(offset, type, detail) {
+  #deliver(offset, type, detail, at) {
     if (offset <= this.offset) return;
     assert(offset === this.offset + 1);
     this.#page.offset = offset;
+    if (at) this.#at[at.split(".")[0]] = at;
     if (type === "push") this.#emit(type, detail);
     else this.#message(detail);
     // A hidden tab's timers are late.

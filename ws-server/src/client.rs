@@ -49,13 +49,14 @@ struct ClientFile {
 }
 
 static FILES: LazyLock<ClientFiles> = LazyLock::new(|| {
-    let hash = short_hash(SOURCE);
+    let source = without_comments(SOURCE);
+    let hash = short_hash(&source);
     // The page's tag and the imports of scripts must load the same module.
     let alias = format!("export * from \"./client-{hash}.js\";\n");
     let script = HeaderValue::from_static("text/javascript; charset=utf-8");
     let types = HeaderValue::from_static("application/typescript; charset=utf-8");
     ClientFiles {
-        client: ClientFile::new(SOURCE.to_owned(), &hash, script.clone()),
+        client: ClientFile::new(source, &hash, script.clone()),
         alias: ClientFile::new(alias, &format!("alias-{hash}"), script),
         types: ClientFile::new(
             TYPES.to_owned(),
@@ -65,6 +66,14 @@ static FILES: LazyLock<ClientFiles> = LazyLock::new(|| {
         hash,
     }
 });
+
+/// Removes indentation and lines that are comments, to make the file smaller. No text of the client
+/// has several lines.
+fn without_comments(source: &str) -> String {
+    let lines = source.lines().map(str::trim_start);
+    let code = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    code.flat_map(|line| [line, "\n"]).collect()
+}
 
 /// Returns the first 64 bits of the SHA-256, in hexadecimal.
 fn short_hash(text: &str) -> String {

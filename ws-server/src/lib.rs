@@ -256,7 +256,8 @@ pub mod page {
     pub use ws_core::hub::UserPages;
     #[doc(inline)]
     pub use ws_core::page::{
-        NoPage, PAGE_PROTOCOL, Page, PageMessage, PageSubscribeError, StreamTag, StreamUrl,
+        NoPage, PAGE_PROTOCOL, Page, PageMessage, PageSubscribeError, Resumable, ResumeReason,
+        Resumed, StreamTag, StreamUrl,
     };
     // The compiler names this in messages about `PageStream`.
     #[doc(hidden)]
@@ -284,6 +285,8 @@ pub mod session {
     //! A visitor's cookie holds a [`SessionToken`]. A [`SessionStore`] keeps a [`SessionRecord`]
     //! under the token's hash. [`Sessions`] finds, begins, renews and ends the sessions of one
     //! server. A [`Session`] is a handle to one session, for hooks and HTTP handlers.
+    #[doc(inline)]
+    pub use ws_core::hub::Secrets;
     #[doc(inline)]
     pub use ws_core::session::{
         ForeignSession, MemoryStore, Newcomer, NoSession, SECURE_PREFIX, Session, SessionError,

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use ws_core::admit::RequestLog;
 use ws_core::extract::NoState;
-use ws_core::hub::Hub;
 use ws_core::limits::{LimitOptions, ServerLimits};
 use ws_core::route::Table;
-use ws_core::session::Sessions;
 
 use crate::client;
 use crate::failure::Error;
@@ -432,7 +430,7 @@ impl<S, G> Server<S, G> {
         let client_path = self.settings.client_path()?;
         let base = self.settings.base()?;
         let plain_gets = self.settings.plain_gets;
-        let hub = Hub::with_sessions(limits, Sessions::new(self.settings.sessions));
+        let hub = settings::hub(limits, self.settings.sessions, self.settings.secrets);
         policy.request_log = RequestLog::of(&hub);
         client::urls(&base, &client_path).install(&hub);
         let router =

@@ -15,6 +15,7 @@ mod handlers;
 mod kit;
 mod memory;
 mod random;
+mod recovery;
 mod scopes;
 mod session_topics;
 mod stalled;

@@ -40,6 +40,7 @@ impl Admission<Permit> {
                 protocol: self.protocol.map(str::to_owned),
                 params,
                 visitor: self.visitor,
+                resume: None,
             },
             permit: Some(self.permit),
             deflate: self.deflate,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use http::{HeaderMap, Uri};
 use serde::de::DeserializeOwned;
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::error::Refusal;
 use crate::hub::{Hub, Permit};
-use crate::page::Page;
+use crate::page::{Page, PageResume};
 use crate::protocol::Deflate;
 use crate::session::Session;
 use crate::socket::Socket;
@@ -45,6 +46,8 @@ pub struct Handshake {
     pub(crate) protocol: Option<String>,
     pub(crate) params: Params,
     pub(crate) visitor: Visitor,
+    /// What the page has received, while `init` of its handler runs.
+    pub(crate) resume: Option<Arc<PageResume>>,
 }
 
 /// A request that passed admission: the handshake that the application sees, and the resources of

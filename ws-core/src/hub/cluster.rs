@@ -157,7 +157,11 @@ impl Hub {
         options: &ClusterOptions,
     ) -> Self {
         let history = limits.history;
-        let topics = Topics::with_secret(limits.publish_inline, history, &options.secret);
+        let topics = Topics::with_secrets(
+            limits.publish_inline,
+            history,
+            Secrets::of(options.secret),
+        );
         let hub = Self::with_topics(limits, sessions, topics);
         let apply = HubState {
             topics: Arc::downgrade(&hub.inner.topics),

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use super::cursor::Cursor;
 use super::history::{Gap, Histories, HistoryLimits, KeptMessage, Removed};
 use super::name::{Lane, Lanes, TopicName};
 use super::position::{EntryId, Generation, Offset, Position};
@@ -150,24 +151,26 @@ impl LocalLog {
     }
 
     /// Runs `subscribe` under the lock of the topic's lane, with the last messages of the topic:
-    /// later messages are delivered to the new subscriber.
+    /// later messages are delivered to the new subscriber. It also gets the end of the lane.
     pub(crate) fn replay<R>(
         &self,
         topic: &TopicName,
         last: usize,
-        subscribe: impl FnOnce(Vec<KeptMessage>) -> R,
+        subscribe: impl FnOnce(Vec<KeptMessage>, Position) -> R,
     ) -> R {
-        let state = self.lock(self.lane(topic));
+        let lane = self.lane(topic);
+        let state = self.lock(lane);
         // No clock is read for a subscriber that wants no replay.
         let kept = match last {
             0 => Vec::new(),
             last => state.histories.last(topic, last, Instant::now()),
         };
-        subscribe(kept)
+        subscribe(kept, self.position(lane, state.head()))
     }
 
     /// Runs `subscribe` under the lock of the topic's lane, with the messages of the topic behind a
-    /// position: later messages are delivered to the new subscriber.
+    /// position: later messages are delivered to the new subscriber. It also gets the end of the
+    /// lane.
     ///
     /// # Errors
     ///
@@ -176,7 +179,7 @@ impl LocalLog {
         &self,
         topic: &TopicName,
         from: Position,
-        subscribe: impl FnOnce(Vec<KeptMessage>) -> R,
+        subscribe: impl FnOnce(Vec<KeptMessage>, Position) -> R,
     ) -> Result<R, Gap> {
         let lane = self.lane(topic);
         let state = self.lock(lane);
@@ -184,7 +187,13 @@ impl LocalLog {
             return Err(Gap);
         }
         let kept = state.histories.after(topic, from.offset, Instant::now())?;
-        Ok(subscribe(kept))
+        Ok(subscribe(kept, self.position(lane, state.head())))
+    }
+
+    /// The end of every lane. The lanes are not locked together.
+    pub(crate) fn heads(&self) -> Cursor {
+        let head = |lane| Some(self.lock(lane).head());
+        Cursor::new(self.generation, self.lane_count.iter().map(head).collect())
     }
 
     /// The position of a message of a topic of this log.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::codec::{Input, Malformed, put_number};
 use super::name::{Lane, MAX_LANES};
+use crate::wire::{EntryPlace, LanePlace};
 
 /// The id of an entry, increasing within a lane and never used again: the time and the sequence
 /// number of a Redis stream.
@@ -77,6 +78,29 @@ impl PartialOrd for Position {
 }
 
 impl Position {
+    /// The place of this position, for pages.
+    pub(crate) fn place(&self) -> LanePlace {
+        let Offset { entry, index } = self.offset;
+        LanePlace {
+            lane: self.lane.0,
+            place: Some(EntryPlace {
+                time: entry.time,
+                sequence: entry.sequence,
+                index,
+            }),
+        }
+    }
+
+    /// The place that pages get with a replayed message, if this is the end of the lane: only the
+    /// last message of a replay has one.
+    pub(crate) fn place_in_replay(&self, is_last: bool) -> LanePlace {
+        let head = self.place();
+        LanePlace {
+            place: head.place.filter(|_| is_last),
+            ..head
+        }
+    }
+
     pub(super) fn put(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.generation.0.to_be_bytes());
         put_number(to, self.lane.0.into());
@@ -95,13 +119,13 @@ impl Position {
     }
 }
 
-fn put_offset(to: &mut Vec<u8>, offset: Offset) {
+pub(super) fn put_offset(to: &mut Vec<u8>, offset: Offset) {
     put_number(to, offset.entry.time);
     put_number(to, offset.entry.sequence);
     put_number(to, offset.index.into());
 }
 
-fn get_offset(input: &mut Input) -> Result<Offset, Malformed> {
+pub(super) fn get_offset(input: &mut Input) -> Result<Offset, Malformed> {
     let entry = EntryId::new(input.number()?, input.number()?);
     let index = u16::try_from(input.number()?).map_err(|_| Malformed)?;
     Ok(Offset::new(entry, index))

@@ -2,20 +2,15 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::codec::{Input, Malformed};
 use super::name::TopicName;
 use super::position::Position;
+use super::secret::{SealKeys, Secrets};
 
 /// The version of the sealed form.
 const VERSION: u8 = 1;
-/// Bytes of the seal, which proves that this server made it.
-const SEAL_BYTES: usize = 16;
 /// Bytes of the hash of the topic's name.
 const TOPIC_BYTES: usize = 8;
 /// Characters of the longest sealed text that is read.
@@ -27,22 +22,14 @@ const LABEL: &[u8] = b"ws-server position of a topic";
 /// Seals and opens positions. A position is bound to its topic.
 #[derive(Clone)]
 pub(crate) struct Sealer {
-    key: Hmac<Sha256>,
+    keys: SealKeys,
 }
 
 impl Sealer {
-    pub(crate) fn new(secret: &[u8; 32]) -> Self {
-        let mut derive = hmac(secret);
-        derive.update(LABEL);
+    pub(crate) fn new(secrets: &Secrets) -> Self {
         Self {
-            key: hmac(&derive.finalize().into_bytes()),
+            keys: secrets.keys(LABEL),
         }
-    }
-
-    fn mac(&self, sealed: &[u8]) -> Hmac<Sha256> {
-        let mut mac = self.key.clone();
-        mac.update(sealed);
-        mac
     }
 
     /// Seals the position of a message of a topic.
@@ -51,9 +38,7 @@ impl Sealer {
         bytes.push(VERSION);
         bytes.extend_from_slice(&hash(topic));
         position.put(&mut bytes);
-        let seal = self.mac(&bytes).finalize().into_bytes();
-        bytes.extend_from_slice(&seal[..SEAL_BYTES]);
-        BASE64.encode(bytes)
+        self.keys.seal(bytes)
     }
 
     /// Opens a sealed position of a topic.
@@ -62,16 +47,9 @@ impl Sealer {
     ///
     /// [`SealError`] if this server has not sealed it for this topic.
     pub(crate) fn open(&self, text: &str, topic: &TopicName) -> Result<Position, SealError> {
-        if text.len() > MAX_TEXT {
-            return Err(SealError::Invalid);
-        }
-        let bytes = BASE64.decode(text).map_err(|_| SealError::Invalid)?;
-        let len = bytes.len().checked_sub(SEAL_BYTES);
-        let (sealed, seal) = bytes.split_at(len.ok_or(SealError::Invalid)?);
-        let mac = self.mac(sealed);
-        mac.verify_truncated_left(seal)
-            .map_err(|_| SealError::Invalid)?;
-        let mut input = Input::new(Bytes::copy_from_slice(sealed));
+        let sealed = self.keys.open(text, MAX_TEXT);
+        let sealed = sealed.map_err(|_| SealError::Invalid)?;
+        let mut input = Input::new(sealed.into());
         let version = input.byte()?;
         if version != VERSION {
             return Err(SealError::Invalid);
@@ -86,10 +64,6 @@ impl Sealer {
         }
         Ok(position)
     }
-}
-
-fn hmac(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 fn hash(topic: &TopicName) -> [u8; TOPIC_BYTES] {

@@ -63,6 +63,16 @@ pub(super) struct QueuedPush {
     push: Push,
     /// The shared bytes of a message for many pages: they count once for all of them.
     shared: Option<Arc<Charge>>,
+    loss: Loss,
+}
+
+/// What it means if a page never gets a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Loss {
+    /// The page is wrong.
+    Matters,
+    /// Nothing: the page gets it from the history of its topic, or does not need it.
+    IsHarmless,
 }
 
 impl QueuedPush {
@@ -70,6 +80,7 @@ impl QueuedPush {
         Self {
             push: push.clone(),
             shared: None,
+            loss: Loss::Matters,
         }
     }
 
@@ -77,6 +88,15 @@ impl QueuedPush {
         Self {
             push: push.clone(),
             shared: Some(Arc::new(Charge::new(budget, push.tail().len()))),
+            loss: Loss::Matters,
+        }
+    }
+
+    /// Sets what its loss means.
+    pub(super) fn with_loss(&self, loss: Loss) -> Self {
+        Self {
+            loss,
+            ..self.clone()
         }
     }
 
@@ -135,6 +155,8 @@ pub(super) struct PageQueue {
     in_flight: usize,
     /// Why messages are missing, until the current socket has received the reset.
     reset_due: Option<Gap>,
+    /// Messages up to here were dropped, and it is not known whether the page has got the reset.
+    reset_at: Option<u64>,
 }
 
 /// An offset that was sent to the page, or 0.
@@ -169,6 +191,20 @@ impl PageQueue {
             held: Charge::new(budget, 0),
             in_flight: 0,
             reset_due: None,
+            reset_at: None,
+        }
+    }
+
+    /// Whether the page has missed something, or will miss it if the queue ends now.
+    pub(super) fn is_lossy(&self) -> bool {
+        let matters = |item: &QueueItem| item.queued.loss == Loss::Matters;
+        self.reset_due.is_some() || self.reset_at.is_some() || self.items.iter().any(matters)
+    }
+
+    /// The page can no longer get these messages from the histories of their topics.
+    pub(super) fn make_losses_matter(&mut self) {
+        for item in &mut self.items {
+            item.queued.loss = Loss::Matters;
         }
     }
 
@@ -244,6 +280,7 @@ impl PageQueue {
         self.clear();
         (self.sent, self.ever_sent, self.dropped) = (self.base, self.base, self.base);
         self.reset_due = Some(Gap::Overflow);
+        self.reset_at = Some(self.base);
     }
 
     /// Drops everything, and one more offset represents messages that were never added: the
@@ -253,6 +290,7 @@ impl PageQueue {
         self.base += 1;
         (self.sent, self.ever_sent) = (self.base, self.base);
         self.reset_due = Some(Gap::History);
+        self.reset_at = Some(self.base);
     }
 
     /// Drops everything: the page has ended.
@@ -274,6 +312,8 @@ impl PageQueue {
     /// The page acknowledges everything up to this offset. Returns whether that frees room.
     pub(super) fn ack(&mut self, SentOffset(offset): SentOffset) -> bool {
         let before = self.base;
+        // A page reports the offset of a reset when it connects, or a later one.
+        self.reset_at = self.reset_at.filter(|at| offset <= *at);
         let mut freed = 0;
         while self.base < offset
             && let Some(item) = self.items.pop_front()
@@ -298,6 +338,7 @@ impl PageQueue {
     /// the socket starts after [`base`](Self::base).
     pub(super) fn resume(&mut self, SentOffset(offset): SentOffset) -> Option<Gap> {
         self.ack(SentOffset(offset));
+        self.reset_at = self.reset_at.filter(|at| offset < *at);
         self.restart();
         match offset {
             _ if offset >= self.base => None,

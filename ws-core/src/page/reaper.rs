@@ -121,12 +121,19 @@ mod tests {
     use super::*;
     use crate::limits::PageLimits;
     use crate::page::budget::Budget;
+    use crate::page::stream::StreamOrigin;
     use crate::session::Sessions;
 
     async fn new_stream() -> Arc<Stream> {
         let (session, _) = Sessions::default().begin().await.unwrap();
         let budget = Budget::new(usize::MAX);
-        let stream = Stream::new("page".into(), session, PageLimits::DEFAULT, &budget);
+        let stream = Stream::new(
+            "page".into(),
+            session,
+            PageLimits::DEFAULT,
+            &budget,
+            StreamOrigin::only(),
+        );
         Arc::new(stream.unwrap())
     }
 

@@ -1,8 +1,10 @@
 //! The live pages of one server, and the pushes to them.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::BrowserClientPaths;
+use super::base::BaseKeys;
 use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::QueuedPush;
@@ -18,6 +20,8 @@ use crate::topic::{EventPlan, TopicKey, Topics};
 use crate::wire::Push;
 
 mod counters;
+mod cursors;
+mod ended;
 mod index;
 mod open;
 mod reap;
@@ -26,6 +30,8 @@ mod reports;
 mod session_topics;
 mod topics;
 
+pub(crate) use cursors::{OpenedCursor, RefusedCursor};
+use ended::EndedStreams;
 use index::PageIndex;
 pub(crate) use index::TooMany;
 pub(crate) use open::OpenError;
@@ -52,6 +58,9 @@ pub(crate) struct Pages {
     topics: Arc<Topics>,
     session_topics: SessionTopics,
     refusals: Arc<RefusalCounters>,
+    ended: EndedStreams,
+    base_keys: Arc<BaseKeys>,
+    last_stream: AtomicU64,
     weak_self: Weak<Self>,
 }
 
@@ -74,9 +83,12 @@ impl Pages {
             queued: Budget::new(limits.all_bytes),
             fed: Budget::new(limits.all_bytes),
             relief: Relief::default(),
-            topics,
             session_topics: SessionTopics::default(),
             refusals,
+            ended: EndedStreams::new(limits.waiting),
+            base_keys: Arc::new(BaseKeys::new(topics.secrets())),
+            last_stream: AtomicU64::new(0),
+            topics,
             weak_self: weak_self.clone(),
         })
     }
@@ -146,6 +158,8 @@ impl Pages {
         request: AttachRequest,
         socket: &Arc<dyn PageSocket>,
     ) -> Result<(), AttachError> {
+        self.rebase(stream, session);
+        self.join_session_topics(stream);
         let (before, follow_up) = stream.attach(session, request, socket)?;
         self.reindex(stream, &before, session);
         self.follow_up(stream, follow_up);
@@ -184,6 +198,7 @@ impl Pages {
             self.end(&stream, &logon_close());
             return self.open_at(id, session, stream.network(), None).ok();
         }
+        self.rebase(&stream, session);
         if let Some((before, follow_up)) = stream.adopt(session) {
             self.reindex(&stream, &before, session);
             self.follow_up(&stream, follow_up);
@@ -249,6 +264,13 @@ impl Pages {
         reached
     }
 
+    /// Moves the base of a page's cursor to the end of the log if a newer session takes it over.
+    fn rebase(&self, stream: &Arc<Stream>, session: &Session) {
+        if stream.session().renewals() < session.renewals() {
+            stream.rebase(self.topics.heads().to_bytes());
+        }
+    }
+
     /// Registers the page under its new session, if the session has changed.
     fn reindex(&self, stream: &Arc<Stream>, before: &Session, now: &Session) {
         if before.generation() == now.generation() {
@@ -273,6 +295,7 @@ impl Pages {
 
     fn remove(&self, stream: &Arc<Stream>) {
         self.index().remove(stream);
+        self.ended.set(stream.id(), stream.ended_as());
         for subscription in stream.topics().end() {
             self.topics.unsubscribe(subscription);
         }

@@ -1,11 +1,11 @@
 //! The state of a page on the server: its queue, its socket and its handler.
 
-use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
+use super::base::BaseKeys;
 use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::{PushSource, QueuedPush, UnsentOffset, cost};
@@ -22,36 +22,25 @@ mod end;
 mod epoch;
 mod gaps;
 mod init_lock;
+mod lineage;
 mod locked;
 mod outcomes;
 mod state;
 mod topics;
+mod weight;
 
 pub(super) use epoch::epoch_text;
 pub(crate) use epoch::{AttachRequest, Epoch, PageReport, Position};
 use init_lock::InitLock;
+use lineage::Lineage;
+pub(crate) use lineage::ReportedCursor;
+pub(super) use lineage::{BaseDue, StreamOrigin};
 pub(crate) use outcomes::{Accepted, AttachError, Progress};
 pub(super) use state::FollowUp;
-use state::{StreamState, WaitingWriter, follow_up_of_close, frame};
+use state::{ResumePlan, StreamState, WaitingWriter, follow_up_of_close, frame};
 use topics::TopicSubscriptions;
 pub(super) use topics::{NotAdded, SubscribedBy};
-
-/// The weight of a queue: the smallest value is dropped first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Weight {
-    /// The waiting bytes without those in flight; if a page keeps up, it has none.
-    waiting: Reverse<usize>,
-    all: Reverse<usize>,
-    rank: WeightRank,
-}
-
-/// Orders queues of equal size: the page that has waited longest for a socket comes first, pages
-/// with a socket last.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum WeightRank {
-    WaitsUntil(Instant),
-    InUse,
-}
+pub(super) use weight::Weight;
 
 /// A socket attached to a page's stream.
 pub(crate) trait PageSocket: Send + Sync {
@@ -75,6 +64,7 @@ pub(crate) struct Stream {
     address: OnceLock<ClientNetwork>,
     state: Mutex<StreamState>,
     topics: TopicSubscriptions,
+    keys: Arc<BaseKeys>,
     /// Allows one socket at a time to run `init` of the page's handler.
     pub(crate) init_lock: InitLock,
     /// Locked while the application handles a message of the page, so that messages of one page
@@ -88,16 +78,27 @@ impl Stream {
         session: Session,
         limits: PageLimits,
         budget: &Arc<Budget>,
+        origin: StreamOrigin,
     ) -> Result<Self, SessionError> {
         let mut epoch = [0; 8];
         getrandom::fill(&mut epoch).map_err(|_| SessionError::Random)?;
-        let state = StreamState::new(u64::from_be_bytes(epoch), session, &limits, budget);
+        let StreamOrigin {
+            number,
+            heads,
+            base,
+            predecessor,
+            keys,
+        } = origin;
+        let lineage = Lineage::new(number, heads, base, predecessor);
+        let epoch = u64::from_be_bytes(epoch);
+        let state = StreamState::new(epoch, session, &limits, budget, lineage);
         Ok(Self {
             id,
             limits,
             address: OnceLock::new(),
             state: Mutex::new(state),
             topics: TopicSubscriptions::default(),
+            keys,
             init_lock: InitLock::default(),
             handling: tokio::sync::Mutex::const_new(()),
         })
@@ -245,12 +246,15 @@ impl Stream {
         state.suspended = None;
         (state.outbox_is_full, state.seen_due) = (false, false);
         let before = std::mem::replace(&mut state.session, session.clone());
-        let base = state.queue.base();
+        let base = state.take_base(&report, &plan, &self.keys, &self.id);
+        let offset = state.queue.base();
         // The outbox of a new socket is empty, so there is room for one frame of any size.
         let welcome = ToPage::Welcome {
             epoch: epoch_text(state.epoch),
-            offset: base,
+            offset,
             seen: state.seen,
+            base,
+            continued: plan.continued.then_some(true),
         };
         let _ = socket.outbox().push(&frame(&welcome));
         state.pump();
@@ -371,20 +375,6 @@ impl Stream {
             acknowledged: state.queue.base(),
             is_writing: socket.is_some_and(|socket| socket.outbox().buffered() > 0),
         }
-    }
-
-    /// The weight of the queue; `None` if it is empty.
-    pub(super) fn weight(&self) -> Option<Weight> {
-        let state = self.lock();
-        let (all, in_flight) = state.queue.weight();
-        let on_the_way = if state.socket.is_some() { in_flight } else { 0 };
-        (all > 0).then(|| Weight {
-            waiting: Reverse(all.saturating_sub(on_the_way)),
-            all: Reverse(all),
-            rank: state
-                .deadline
-                .map_or(WeightRank::InUse, WeightRank::WaitsUntil),
-        })
     }
 
     /// Continues after the outbox of the socket has room again.

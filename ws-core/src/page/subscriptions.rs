@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::Page;
+use super::queue::Loss;
 use super::stream::{NotAdded, SubscribedBy};
 use crate::error::Refusal;
 use crate::topic::{AsTopic, EventPlan, SinceError, Subscribable};
@@ -42,7 +43,7 @@ impl Page {
         let stream = pages
             .find_or_reopen(&self.id.text, &self.session)
             .ok_or(PageSubscribeError::Ended)?;
-        match pages.subscribe_stream(&stream, &plan, SubscribedBy::Page) {
+        match pages.subscribe_stream(&stream, &plan, SubscribedBy::Page, Loss::of_ending(&plan)) {
             Ok(after_unlock) => {
                 after_unlock.finish(plan.topic.key.name());
                 Ok(())

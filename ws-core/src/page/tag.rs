@@ -120,6 +120,9 @@ impl fmt::Display for StreamTag {
         if let Some(epoch) = self.page.epoch() {
             attribute(f, "data-epoch", &epoch)?;
         }
+        if let Some(base) = self.page.base() {
+            attribute(f, "data-base", base)?;
+        }
         attribute(f, "data-fresh", &client.new_page_path)?;
         if let Some(nonce) = &self.nonce {
             attribute(f, "nonce", nonce)?;
@@ -174,15 +177,16 @@ mod tests {
         );
         let page = Page::issue(&pages, &session, None).unwrap();
         let tag = page.stream_tag("/a?b=\"<c>\"&d").nonce("n").to_string();
-        let (id, epoch) = (page.id(), page.epoch().unwrap());
+        let (id, epoch, base) = (page.id(), page.epoch().unwrap(), page.base().unwrap());
         let expected = format!(
             "<script type=\"module\" src=\"/ws-server/client.js\" \
              data-stream=\"/a?b=&quot;&lt;c&gt;&quot;&amp;d\" data-parameter=\"z_pid\" \
-             data-page=\"{id}\" data-epoch=\"{epoch}\" data-fresh=\"/ws-server/page\" \
+             data-page=\"{id}\" data-epoch=\"{epoch}\" data-base=\"{base}\" \
+             data-fresh=\"/ws-server/page\" \
              nonce=\"n\"></script>"
         );
         assert_eq!(tag, expected);
         let found = Page::of(&pages, &session, id).unwrap();
-        assert!(!found.stream_tag("/").to_string().contains("epoch"));
+        assert!(!found.stream_tag("/").to_string().contains("data-epoch"));
     }
 }

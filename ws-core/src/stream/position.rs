@@ -2,11 +2,25 @@
 
 use crate::error::Refusal;
 use crate::extract::Handshake;
-use crate::page::{Epoch, PAGE_PROTOCOL, PageReport, Position};
+use crate::page::{Epoch, PAGE_PROTOCOL, Page, PageReport, PageReturn, Position};
 use crate::wire::PageQuery;
 
-/// Parses the position and the script of the page.
-pub(super) fn of(handshake: &Handshake) -> Result<PageReport, Refusal> {
+/// Parses what a page reports: its position, its script and its cursor.
+pub(super) fn of(handshake: &Handshake, page: &Page) -> Result<PageReturn, Refusal> {
+    let (mut report, cursor) = parse(handshake)?;
+    let opened = match cursor {
+        Some((base, at)) => page
+            .open_cursor(&base, &at)
+            .map_err(|_| Refusal::BAD_REQUEST.body("`base` and `at` are no cursor of this page"))?,
+        None => None,
+    };
+    report.cursor = opened.as_ref().map(|opened| opened.reported);
+    let cursor = opened.map(|opened| opened.cursor);
+    Ok(PageReturn { report, cursor })
+}
+
+/// Parses the position and the script of the page, and the text of its cursor.
+fn parse(handshake: &Handshake) -> Result<(PageReport, Option<(String, String)>), Refusal> {
     let query = handshake.query().unwrap_or_default();
     let malformed = || Refusal::BAD_REQUEST.body("`epoch`, `offset` or `client` is malformed");
     let query_fields: PageQuery = serde_urlencoded::from_str(query).map_err(|_| malformed())?;
@@ -18,8 +32,17 @@ pub(super) fn of(handshake: &Handshake) -> Result<PageReport, Refusal> {
         }
         _ => return Err(malformed()),
     };
-    let client = query_fields.client;
-    Ok(PageReport { position, client })
+    let cursor = match (query_fields.base, query_fields.at) {
+        (Some(base), at) => Some((base, at.unwrap_or_default())),
+        (None, None) => None,
+        (None, Some(_)) => return Err(Refusal::BAD_REQUEST.body("`at` has no `base`")),
+    };
+    let report = PageReport {
+        position,
+        client: query_fields.client,
+        cursor: None,
+    };
+    Ok((report, cursor))
 }
 
 /// Checks that the client speaks the page protocol.
@@ -40,7 +63,7 @@ mod tests {
             uri,
             ..Handshake::default()
         };
-        let read = of(&handshake);
+        let read = parse(&handshake).map(|(report, _)| report);
         read.map_err(|refusal| refusal.status().as_u16())
     }
 
@@ -83,6 +106,8 @@ mod tests {
             "epoch=ff&offset=1.0",
             "epoch=ff&offset=99999999999999999999",
             "epoch=ff&offset=1&offset=1",
+            "at=1.0.5.1",
+            "base=A&base=B",
             "client=a",
             "client=-1",
         ] {

@@ -110,7 +110,7 @@ impl PageBuilder {
         let rendered = self.page.unwrap_or_else(|| visitor.page());
         let client = SCRIPTS.fetch_add(1, Ordering::Relaxed);
         let mut page = TestPage {
-            script: Arc::new(Script::new(rendered.epoch())),
+            script: Arc::new(Script::of(&rendered)),
             kit: self.kit,
             path: self.path,
             visitor,

@@ -12,8 +12,9 @@ use super::key::TopicRef;
 use super::start::{Plan, Start, Subscribable};
 use super::value::is_bare_text;
 use crate::id::ConnectionId;
+use crate::log::Cursor;
 use crate::message::Message;
-use crate::wire::Push;
+use crate::wire::{LanePlace, Push};
 
 /// A page, or the pages of a session.
 pub(crate) trait PushRecipient: Send + Sync {
@@ -29,6 +30,17 @@ pub(crate) trait PushRecipient: Send + Sync {
     /// Messages are missing: the pages get a reset. Called without any lock.
     #[cfg(feature = "cluster")]
     fn lose(&self);
+}
+
+/// What a topic guarantees to a page that was away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Continuity {
+    /// Missed messages are lost.
+    None,
+    /// Its history has the missed messages.
+    History,
+    /// Missed messages do not matter: the topic is `relay: live`.
+    BestEffort,
 }
 
 /// A subscription of pages, without the type of the values.
@@ -56,10 +68,31 @@ impl EventPlan {
     /// continues from no position.
     pub(crate) fn for_later(&self) -> Self {
         let mut later = self.clone();
-        if let Start::Since(_) = later.start {
+        if let Start::Since(_) | Start::Behind(_) = later.start {
             later.start = Start::Now;
         }
         later
+    }
+
+    /// The same subscription, from the cursor of a page on.
+    pub(crate) fn behind(&self, cursor: &Arc<Cursor>) -> Self {
+        let mut behind = self.clone();
+        behind.start = Start::Behind(cursor.clone());
+        behind
+    }
+
+    /// Whether it begins with a part of the history.
+    pub(crate) const fn is_replay(&self) -> bool {
+        matches!(self.start, Start::Replay(_))
+    }
+
+    /// Whether a page that was away can get what it has missed.
+    pub(crate) fn continuity(&self) -> Continuity {
+        match self.topic.declared.map(|declared| declared.declaration) {
+            Some(topic) if topic.kept().is_some() => Continuity::History,
+            Some(topic) if !topic.is_logged() => Continuity::BestEffort,
+            _ => Continuity::None,
+        }
     }
 
     /// The subscriber with this recipient.
@@ -87,8 +120,8 @@ impl EventSubscriber {
     }
 
     /// Encodes a message as an event.
-    fn encode(&self, message: &Message) -> Push {
-        Push::event_of_json(&self.event, &event_data(message, self.is_bare_text))
+    fn encode(&self, message: &Message, place: Option<LanePlace>) -> Push {
+        Push::event_of_json(&self.event, &event_data(message, self.is_bare_text), place)
     }
 }
 
@@ -105,13 +138,18 @@ pub(super) struct EncodedEvent(Option<(Arc<str>, SharedEvent)>);
 
 impl EncodedEvent {
     /// Queues the message for a subscriber. Returns whether it was accepted.
-    pub(super) fn enqueue(&mut self, message: &Message, subscriber: &EventSubscriber) -> bool {
+    pub(super) fn enqueue(
+        &mut self,
+        message: &Message,
+        place: Option<LanePlace>,
+        subscriber: &EventSubscriber,
+    ) -> bool {
         let known = self
             .0
             .take()
             .filter(|(event, _)| *event == subscriber.event);
         let encode = || {
-            let push = subscriber.encode(message);
+            let push = subscriber.encode(message, place);
             (subscriber.event.clone(), SharedEvent { push, shared: None })
         };
         let (_, event) = self.0.insert(known.unwrap_or_else(encode));

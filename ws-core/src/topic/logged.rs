@@ -13,9 +13,12 @@ use super::shared::SharedLog;
 use super::start::Start;
 use super::{Exclude, Subscriber, Subscription, TopicValue, Topics};
 use crate::error::EncodeError;
-use crate::log::{self, Gap, Generation, KeptMessage, Lanes, LocalLog, Sealer, TopicName};
+use crate::log::{
+    self, Cursor, Gap, Generation, KeptMessage, Lanes, LocalLog, Sealer, Secrets, TopicName,
+};
 use crate::message::Message;
 use crate::throttle::LogThrottle;
+use crate::wire::LanePlace;
 
 /// The log of the declared topics of a hub.
 pub(super) struct TopicLog {
@@ -29,21 +32,14 @@ pub(super) struct TopicLog {
 }
 
 impl TopicLog {
-    pub(super) fn new(history_bytes: usize) -> Self {
-        let mut secret = [0; 32];
-        // Hash maps with random keys do not work without random numbers either.
-        getrandom::fill(&mut secret).expect("the operating system provides random numbers");
-        Self::with_secret(history_bytes, &secret)
-    }
-
-    /// Creates an empty log, which seals positions with this secret.
-    pub(super) fn with_secret(history_bytes: usize, secret: &[u8; 32]) -> Self {
+    pub(super) fn new(history_bytes: usize, secrets: &Secrets) -> Self {
         let mut generation = [0; 8];
+        // Hash maps with random keys do not work without random numbers either.
         getrandom::fill(&mut generation).expect("the operating system provides random numbers");
         let generation = Generation(u64::from_be_bytes(generation));
         Self {
             log: LocalLog::new(Lanes::DEFAULT, generation, history_bytes),
-            context: Arc::new(LogContext::new(Sealer::new(secret))),
+            context: Arc::new(LogContext::new(Sealer::new(secrets))),
             evictions: LogThrottle::default(),
             #[cfg(feature = "cluster")]
             shared: OnceLock::new(),
@@ -185,16 +181,22 @@ impl Topics {
         {
             return self.subscribe_shared(shared, name, declared, subscriber, start);
         }
-        let subscribe = |kept| self.subscribe_with_history(key, subscriber, kept);
+        let subscribe = |kept, head| self.subscribe_with_history(key, subscriber, kept, head);
         let TopicKey::Declared(name) = key else {
-            return Ok(subscribe(Vec::new()));
+            return Ok(subscribe(Vec::new(), None));
         };
         match start {
-            Start::Now => Ok(subscribe(Vec::new())),
-            Start::Replay(last) => Ok(self.log.log.replay(name, *last, subscribe)),
-            Start::Since(position) => {
-                let from = position.open(name, &self.log.context.sealer)?;
-                let resumed = self.log.log.resume(name, from, subscribe);
+            Start::Now => Ok(subscribe(Vec::new(), None)),
+            Start::Replay(last) => Ok(self
+                .log
+                .log
+                .replay(name, *last, |kept, head| subscribe(kept, Some(head)))),
+            Start::Since(_) | Start::Behind(_) => {
+                let from = self.position_of_start(name, start)?;
+                let resumed = self
+                    .log
+                    .log
+                    .resume(name, from, |kept, head| subscribe(kept, Some(head)));
                 resumed.map_err(|Gap| SinceError::Gap)
             }
         }
@@ -210,16 +212,46 @@ impl Topics {
         topic: &TopicRef<T>,
         start: &Start,
     ) -> Result<(), SinceError> {
-        let (TopicKey::Declared(name), Start::Since(position)) = (&topic.key, start) else {
+        let (TopicKey::Declared(name), Start::Since(_) | Start::Behind(_)) = (&topic.key, start)
+        else {
             return Ok(());
         };
-        let from = position.open(name, &self.log.context.sealer)?;
+        let from = self.position_of_start(name, start)?;
         #[cfg(feature = "cluster")]
         if let (Some(shared), Some(declared)) = (self.log.shared.get(), topic.declared) {
             return Self::check_shared(shared, name, declared, from);
         }
-        let resumed = self.log.log.resume(name, from, drop);
+        let resumed = self.log.log.resume(name, from, |_, _| ());
         resumed.map_err(|Gap| SinceError::Gap)
+    }
+
+    fn position_of_start(
+        &self,
+        name: &TopicName,
+        start: &Start,
+    ) -> Result<log::Position, SinceError> {
+        match start {
+            Start::Since(position) => position.open(name, &self.log.context.sealer),
+            Start::Behind(cursor) => {
+                let position = cursor.position(self.log.log.lane(name));
+                position.ok_or(SinceError::Gap)
+            }
+            Start::Now | Start::Replay(_) => Err(SinceError::Invalid),
+        }
+    }
+
+    /// Whether pages can continue from their cursors: in the log of this process alone.
+    pub(crate) fn has_cursors(&self) -> bool {
+        #[cfg(feature = "cluster")]
+        let is_shared = self.log.shared.get().is_some();
+        #[cfg(not(feature = "cluster"))]
+        let is_shared = false;
+        !is_shared
+    }
+
+    /// The end of the log, for the cursors of pages.
+    pub(crate) fn heads(&self) -> Cursor {
+        self.log.log.heads()
     }
 
     fn subscribe_with_history(
@@ -227,11 +259,15 @@ impl Topics {
         key: &TopicKey,
         subscriber: Subscriber,
         kept: Vec<KeptMessage>,
+        head: Option<log::Position>,
     ) -> NewSubscription {
         let mut after_unlock = AfterUnlock::default();
+        let count = kept.len();
         let subscription = self.subscribe_after(key, subscriber, |subscriber, topic| {
-            for kept in kept {
-                self.deliver_kept(subscriber, topic, key, kept, &mut after_unlock);
+            for (number, kept) in kept.into_iter().enumerate() {
+                // A page has received everything only after the last one.
+                let place = head.map(|head| head.place_in_replay(number + 1 == count));
+                self.deliver_kept(subscriber, topic, key, (kept, place), &mut after_unlock);
             }
         });
         NewSubscription {
@@ -246,7 +282,7 @@ impl Topics {
         subscriber: &Subscriber,
         topic: u64,
         key: &TopicKey,
-        kept: KeptMessage,
+        (kept, place): (KeptMessage, Option<LanePlace>),
         after_unlock: &mut AfterUnlock,
     ) {
         let at = match (subscriber, key) {
@@ -255,7 +291,7 @@ impl Topics {
             }
             _ => None,
         };
-        after_unlock.deliver_first(subscriber, topic, kept.message, at);
+        after_unlock.deliver_first(subscriber, topic, kept.message, (at, place));
     }
 
     /// The position of a message of a topic, for its handlers.

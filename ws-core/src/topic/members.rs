@@ -9,6 +9,7 @@ use super::{Exclude, Subscriber, Topics};
 use crate::log::{self, TopicName};
 use crate::message::Message;
 use crate::outbox::{Delivery, Frame, TopicFrame, WriteMode};
+use crate::wire::LanePlace;
 
 impl Topics {
     /// The name of a declared topic.
@@ -31,7 +32,7 @@ impl Topics {
     ) -> NewSubscription {
         let mut after_unlock = AfterUnlock::default();
         let subscription = self.subscribe_after(key, subscriber, |subscriber, topic| {
-            after_unlock.deliver_first(subscriber, topic, message, None);
+            after_unlock.deliver_first(subscriber, topic, message, (None, None));
         });
         NewSubscription {
             subscription,
@@ -49,14 +50,15 @@ impl Topics {
 }
 
 impl AfterUnlock {
-    /// Delivers a message to a new subscriber. It is sent uncompressed: compressing it for each new
+    /// Delivers a message to a new subscriber, with its position for a handler, or its place for a
+    /// page. It is sent uncompressed: compressing it for each new
     /// subscriber would take time under the locks.
     pub(super) fn deliver_first(
         &mut self,
         subscriber: &Subscriber,
         topic: u64,
         message: Message,
-        at: Option<log::Position>,
+        (at, place): (Option<log::Position>, Option<LanePlace>),
     ) {
         match subscriber {
             Subscriber::Client { recipient, policy } => {
@@ -76,7 +78,7 @@ impl AfterUnlock {
             Subscriber::Events(subscriber) => {
                 // Each of these messages is another event.
                 self.forget_event();
-                self.queue_event(&message, subscriber);
+                self.queue_event(&message, place, subscriber);
             }
             Subscriber::Listener { deliver, .. } => {
                 self.handle_handler(deliver(&message, at));

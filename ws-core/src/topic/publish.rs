@@ -13,6 +13,7 @@ use crate::log;
 use crate::mailbox::MailboxError;
 use crate::message::Message;
 use crate::outbox::{Broadcast, Delivery, DroppedPayloads, Frame, TopicFrame, WriteMode};
+use crate::wire::LanePlace;
 
 /// The number of subscribers whose memory is prefetched together.
 const PREFETCHED: usize = 16;
@@ -90,7 +91,7 @@ impl Topics {
                         after_unlock.deliver_to_handler(&frame, at, deliver)
                     }
                     Some(Subscriber::Events(subscriber)) => {
-                        after_unlock.deliver_event(&frame, subscriber)
+                        after_unlock.deliver_event(&frame, at, subscriber)
                     }
                     #[cfg(feature = "cluster")]
                     Some(Subscriber::Suspended { .. }) => false,
@@ -192,9 +193,14 @@ impl AfterUnlock {
 
     /// Queues the message for a page. Returns whether the page accepted it.
     #[inline(never)]
-    fn deliver_event(&mut self, frame: &Broadcast, subscriber: &EventSubscriber) -> bool {
+    fn deliver_event(
+        &mut self,
+        frame: &Broadcast,
+        at: Option<log::Position>,
+        subscriber: &EventSubscriber,
+    ) -> bool {
         let message = self.message.get_or_insert_with(|| frame.message()).clone();
-        self.queue_event(&message, subscriber)
+        self.queue_event(&message, at.map(|at| at.place()), subscriber)
     }
 
     /// The next event has another message.
@@ -203,8 +209,13 @@ impl AfterUnlock {
     }
 
     /// Same as `deliver_event`, for a message that has no frame.
-    pub(super) fn queue_event(&mut self, message: &Message, subscriber: &EventSubscriber) -> bool {
-        let accepted = self.event.enqueue(message, subscriber);
+    pub(super) fn queue_event(
+        &mut self,
+        message: &Message,
+        place: Option<LanePlace>,
+        subscriber: &EventSubscriber,
+    ) -> bool {
+        let accepted = self.event.enqueue(message, place, subscriber);
         if accepted {
             self.pages.push(subscriber.recipient().clone());
         }

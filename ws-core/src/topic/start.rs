@@ -1,11 +1,14 @@
 //! What a subscription begins with.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::key::TopicRef;
 use super::named::AsTopic;
 use super::position::{Position, SinceError};
 use super::value::TopicValue;
+use crate::log::Cursor;
 
 /// A message of a declared topic with its position, for handlers that
 /// [listen](crate::socket::Socket::listen) [with positions](super::DeclaredTopic::with_position).
@@ -58,6 +61,8 @@ pub(crate) enum Start {
     Replay(usize),
     /// The first one behind the position.
     Since(Position),
+    /// The first one behind the cursor of a page.
+    Behind(Arc<Cursor>),
 }
 
 /// What a client can be [subscribed](crate::socket::Socket::subscribe) to: a topic, alone

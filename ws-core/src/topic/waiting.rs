@@ -96,6 +96,8 @@ impl Topics {
         let position = match start {
             Start::Since(position) => Some(position.open(name, &self.log.context.sealer)?),
             Start::Now | Start::Replay(_) => None,
+            // Pages get no cursors of a shared log.
+            Start::Behind(_) => return Err(SinceError::Gap),
         };
         let lane = shared.node.lane_of(name);
         let now = Instant::now();
@@ -306,7 +308,7 @@ fn deliver_first(
 ) {
     for PositionedMessage { at, message } in messages {
         let at = matches!(subscriber, Subscriber::Listener { .. }).then_some(at);
-        after_unlock.deliver_first(subscriber, topic, message, at);
+        after_unlock.deliver_first(subscriber, topic, message, (at, None));
     }
 }
 

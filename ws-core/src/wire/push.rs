@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::LanePlace;
+
 /// The kind of a message to a page, in the page protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum PushKind {
@@ -48,12 +50,16 @@ impl Push {
         Ok(Self::finish(PushKind::Event, tail))
     }
 
-    /// Encodes an event of this name with data that is JSON already.
-    pub(crate) fn event_of_json(name: &str, data: &str) -> Self {
+    /// Encodes an event of this name with data that is JSON already, and its place in the log if it
+    /// has one.
+    pub(crate) fn event_of_json(name: &str, data: &str, at: Option<LanePlace>) -> Self {
         let mut tail = br#","event":"#.to_vec();
         serde_json::to_writer(&mut tail, name).expect("a string can be encoded as JSON");
         tail.extend_from_slice(br#","data":"#);
         tail.extend_from_slice(data.as_bytes());
+        if let Some(at) = at {
+            tail.extend_from_slice(format!(r#","at":"{at}""#).as_bytes());
+        }
         Self::finish(PushKind::Event, tail)
     }
 
@@ -115,7 +121,14 @@ mod tests {
     #[test]
     fn messages_have_the_format_of_the_protocol() {
         let event = Push::event("a \"b\"", &[1, 2]).unwrap();
-        assert_eq!(Push::event_of_json("a \"b\"", "[1,2]"), event);
+        assert_eq!(Push::event_of_json("a \"b\"", "[1,2]", None), event);
+        let at = LanePlace {
+            lane: 3,
+            place: None,
+        };
+        let with_place = Push::event_of_json("a", "1", Some(at));
+        let expected = r#"{"type":"event","offset":7,"event":"a","data":1,"at":"3"}"#;
+        assert_eq!(with_place.with_offset(7), expected);
         let expected = r#"{"type":"event","offset":7,"event":"a \"b\"","data":[1,2]}"#;
         assert_eq!(event.with_offset(7), expected);
         let text = Push::text("one\n\u{1f600}");

@@ -13,6 +13,12 @@ pub(crate) enum ToPage {
         epoch: String,
         offset: u64,
         seen: u64,
+        /// The new base of the page's cursor, if the page needs one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<String>,
+        /// Set if the epoch is new and no message is missing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        continued: Option<bool>,
     },
     /// Messages are missing.
     Reset { why: Gap, offset: u64 },
@@ -21,6 +27,9 @@ pub(crate) enum ToPage {
         offset: u64,
         event: String,
         data: Value,
+        /// The place in the log of a message of a logged topic.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
     },
     /// A text message of the page's handler.
     Text { offset: u64, data: String },
@@ -60,12 +69,25 @@ mod tests {
             epoch: "00000000000000ff".to_owned(),
             offset: 41,
             seen: 7,
+            base: None,
+            continued: None,
+        };
+        let continued = ToPage::Welcome {
+            epoch: "ff".to_owned(),
+            offset: 0,
+            seen: 0,
+            base: Some("AQ".to_owned()),
+            continued: Some(true),
         };
         let reset = |why| ToPage::Reset { why, offset: 42 };
         for (message, expected) in [
             (
                 welcome,
                 r#"{"type":"welcome","epoch":"00000000000000ff","offset":41,"seen":7}"#,
+            ),
+            (
+                continued,
+                r#"{"type":"welcome","epoch":"ff","offset":0,"seen":0,"base":"AQ","continued":true}"#,
             ),
             (
                 reset(Gap::Restart),
@@ -98,7 +120,8 @@ mod tests {
             ToPage::Event {
                 offset,
                 event,
-                data
+                data,
+                at: None
             }
         );
         let data = "one\n".to_owned();

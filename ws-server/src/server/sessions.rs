@@ -1,5 +1,6 @@
 //! Settings for sessions.
 
+use ws_core::hub::Secrets;
 use ws_core::limits::SessionLimits;
 use ws_core::session::{SessionSource, SessionStore};
 
@@ -69,6 +70,26 @@ impl<S, G> Server<S, G> {
     /// ```
     pub fn session_source(mut self, source: impl SessionSource) -> Self {
         self.settings.sessions = self.settings.sessions.source(source);
+        self
+    }
+
+    /// Sets the secrets that seal what clients keep, such as positions of topics and cursors of
+    /// pages. The first one seals, and all of them open, so a secret can be replaced: put the new
+    /// one first, and remove the old one a day later. By default, the secret is random and ends with
+    /// the process.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Option<Server<S>> {
+    /// use ws_server::session::Secrets;
+    ///
+    /// let new = std::env::var("WS_SECRET").ok()?;
+    /// let old = std::env::var("WS_OLD_SECRET").ok()?;
+    /// Some(server.secrets(Secrets::new([new, old])?))
+    /// # }
+    /// ```
+    pub fn secrets(mut self, secrets: Secrets) -> Self {
+        self.settings.secrets = secrets;
         self
     }
 

@@ -4,8 +4,9 @@ use ws_core::admit::{
     AdmissionPolicy, AllowedOrigin, AllowedOrigins, ForwardedPort, Network, Origin, RequestLog,
     TrustedProxies,
 };
+use ws_core::hub::{Hub, Secrets};
 use ws_core::limits::{LimitOptions, ServerLimits};
-use ws_core::session::SessionOptions;
+use ws_core::session::{SessionOptions, Sessions};
 
 use crate::base::{self, BasePath};
 use crate::client;
@@ -18,6 +19,7 @@ pub(super) struct Settings {
     pub(super) limits: LimitOptions,
     pub(super) server_limits: ServerLimits,
     pub(super) sessions: SessionOptions,
+    pub(super) secrets: Secrets,
     /// Unparsed; `build` checks them, so that setters return no `Result`.
     pub(super) origins: Origins,
     pub(super) public_url: Option<String>,
@@ -95,6 +97,11 @@ impl Settings {
         };
         self.trusted_proxies.iter().map(network).collect()
     }
+}
+
+/// Creates the hub of a server.
+pub(super) fn hub(limits: ServerLimits, sessions: SessionOptions, secrets: Secrets) -> Hub {
+    Hub::with_secrets(limits, Sessions::new(sessions), secrets)
 }
 
 /// Parses the origin of a public URL; a slash at its end is ignored.

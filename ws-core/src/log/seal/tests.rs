@@ -6,6 +6,10 @@ use crate::log::position::{EntryId, Generation, Offset};
 
 const SECRET: [u8; 32] = [7; 32];
 
+fn sealer(secret: [u8; 32]) -> Sealer {
+    Sealer::new(&Secrets::new([secret]).unwrap())
+}
+
 fn position() -> Position {
     Position {
         generation: Generation(42),
@@ -20,17 +24,17 @@ fn room(id: u64) -> TopicName {
 
 #[test]
 fn a_position_is_opened_by_every_server_with_the_secret() {
-    let text = Sealer::new(&SECRET).seal(&position(), &room(7));
+    let text = sealer(SECRET).seal(&position(), &room(7));
     assert_eq!(text.len(), 56);
-    assert_eq!(Sealer::new(&SECRET).open(&text, &room(7)), Ok(position()));
-    let other = Sealer::new(&[8; 32]).open(&text, &room(7));
+    assert_eq!(sealer(SECRET).open(&text, &room(7)), Ok(position()));
+    let other = sealer([8; 32]).open(&text, &room(7));
     assert_eq!(other, Err(SealError::Invalid));
-    assert_eq!(format!("{:?}", Sealer::new(&SECRET)), "Sealer(…)");
+    assert_eq!(format!("{:?}", sealer(SECRET)), "Sealer(…)");
 }
 
 #[test]
 fn a_changed_text_is_invalid() {
-    let sealer = Sealer::new(&SECRET);
+    let sealer = sealer(SECRET);
     let text = sealer.seal(&position(), &room(7));
     for at in 0..text.len() {
         let replaced = if text.as_bytes()[at] == b'A' {
@@ -51,7 +55,7 @@ fn a_changed_text_is_invalid() {
 
 #[test]
 fn a_position_belongs_to_one_topic() {
-    let sealer = Sealer::new(&SECRET);
+    let sealer = sealer(SECRET);
     let text = sealer.seal(&position(), &room(8));
     assert_eq!(sealer.open(&text, &room(7)), Err(SealError::OfAnotherTopic));
 }
@@ -64,7 +68,7 @@ fn sealed(sealer: &Sealer, bytes: &[u8]) -> String {
 
 #[test]
 fn a_text_of_another_version_or_with_more_is_invalid() {
-    let sealer = Sealer::new(&SECRET);
+    let sealer = sealer(SECRET);
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&hash(&room(7)));
     position().put(&mut bytes);

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
@@ -9,7 +10,7 @@ use super::{Pages, TooMany};
 use crate::address::ClientNetwork;
 use crate::close::Close;
 use crate::limits::deadline_after;
-use crate::page::stream::{AttachError, AttachRequest, Stream};
+use crate::page::stream::{AttachError, AttachRequest, BaseDue, Stream, StreamOrigin};
 use crate::session::{Session, SessionError};
 
 impl Pages {
@@ -43,6 +44,7 @@ impl Pages {
         address: Option<ClientNetwork>,
         request: Option<AttachRequest>,
     ) -> Result<Arc<Stream>, OpenError> {
+        let mut origin = self.origin(request.is_none());
         let mut index = self.index();
         let found = index.pages.get(id).filter(|stream| !stream.has_ended());
         if let Some(stream) = found.cloned() {
@@ -54,7 +56,14 @@ impl Pages {
             self.end_all(&evicted);
             return Ok(stream);
         }
-        let stream = Stream::new(id.clone(), session.clone(), self.limits, &self.queued);
+        origin.predecessor = self.ended.take(id);
+        let stream = Stream::new(
+            id.clone(),
+            session.clone(),
+            self.limits,
+            &self.queued,
+            origin,
+        );
         let stream = Arc::new(stream?);
         let evicted = index.evict_for(session, address, &self.limits)?;
         if let Some(gone) = index.pages.insert(id.clone(), stream.clone()) {
@@ -65,9 +74,27 @@ impl Pages {
         index.add_address(&stream, address, usize::MAX)?;
         drop(index);
         self.end_all(&evicted);
-        self.join_session_topics(&stream);
+        if request.is_none() {
+            self.join_session_topics(&stream);
+        }
         self.watch(&stream, deadline_after(Instant::now(), self.limits.grace));
         Ok(stream)
+    }
+
+    /// The beginning of a stream. A rendered page gets its base with its tag, any other from the
+    /// stream.
+    fn origin(&self, rendered: bool) -> StreamOrigin {
+        StreamOrigin {
+            number: self.last_stream.fetch_add(1, Ordering::Relaxed) + 1,
+            heads: self.topics.heads().to_bytes(),
+            base: if rendered {
+                BaseDue::Done
+            } else {
+                BaseDue::Due
+            },
+            predecessor: None,
+            keys: self.base_keys.clone(),
+        }
     }
 
     /// Ends evicted pages.

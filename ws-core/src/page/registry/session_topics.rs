@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Pages;
+use crate::log::Cursor;
+use crate::page::queue::Loss;
 use crate::page::stream::{NotAdded, Stream, SubscribedBy};
 use crate::session::{Session, SessionGeneration, SessionId, SessionSubscribeError};
-use crate::topic::{AfterUnlock, EventPlan, SinceError, TopicKey};
+use crate::topic::{AfterUnlock, Continuity, EventPlan, SinceError, TopicKey};
 
 /// The subscriptions of all sessions.
 #[derive(Default)]
@@ -100,8 +102,8 @@ impl Pages {
         added
     }
 
-    /// Subscribes the present pages of a session. A page that cannot continue from the position of
-    /// the plan gets a reset, unless it is the first: then nothing is subscribed.
+    /// Subscribes the present pages of a session, unless they cannot continue from the position of
+    /// the plan.
     fn subscribe_all(
         &self,
         generation: SessionGeneration,
@@ -110,15 +112,7 @@ impl Pages {
     ) -> Result<(), SinceError> {
         self.topics.check_start(&plan.topic, &plan.start)?;
         for stream in self.streams_of_session(generation) {
-            match self.subscribe_stream(&stream, plan, SubscribedBy::Session) {
-                Ok(after_unlock) => deferred.0.push((plan.topic.key.clone(), after_unlock)),
-                // The history has lost its oldest message since the check.
-                Err(NotAdded::Failed(_)) => {
-                    stream.lose();
-                    self.subscribe_later(&stream, plan, deferred);
-                }
-                Err(NotAdded::Ended | NotAdded::TooMany(_)) => {}
-            }
+            self.subscribe_or_lose(&stream, plan, deferred);
         }
         Ok(())
     }
@@ -137,10 +131,60 @@ impl Pages {
         deferred.finish();
     }
 
+    /// Continues the subscriptions of its session for a page that returns with this cursor. If that
+    /// is impossible for one of them, nothing is subscribed.
+    pub(in crate::page) fn continue_session_topics(
+        &self,
+        stream: &Arc<Stream>,
+        cursor: &Arc<Cursor>,
+    ) -> Result<(), SinceError> {
+        let mut deferred = Deferred::default();
+        let topics = self.session_topics.lock();
+        let session = stream.session();
+        let plans = topics.get(&session.generation().id);
+        let plans = plans.into_iter().flat_map(|plans| &plans.list);
+        let plans = plans.filter(|plan| plan.is_for_page_of(&session));
+        let plans: Vec<_> = plans
+            .filter(|plan| plan.plan.continuity() == Continuity::History)
+            .map(|plan| plan.plan.behind(cursor))
+            .collect();
+        for plan in &plans {
+            self.topics.check_start(&plan.topic, &plan.start)?;
+        }
+        for plan in &plans {
+            self.subscribe_or_lose(stream, plan, &mut deferred);
+        }
+        drop(topics);
+        deferred.finish();
+        Ok(())
+    }
+
+    fn subscribe_for_session(
+        &self,
+        stream: &Arc<Stream>,
+        plan: &EventPlan,
+    ) -> Result<AfterUnlock, NotAdded<SinceError>> {
+        let loss = Loss::of_continuing(plan);
+        self.subscribe_stream(stream, plan, SubscribedBy::Session, loss)
+    }
+
+    /// Subscribes a page to a plan that was checked. If the history has lost its oldest message
+    /// since, the page gets a reset.
+    fn subscribe_or_lose(&self, stream: &Arc<Stream>, plan: &EventPlan, deferred: &mut Deferred) {
+        match self.subscribe_for_session(stream, plan) {
+            Ok(after_unlock) => deferred.0.push((plan.topic.key.clone(), after_unlock)),
+            Err(NotAdded::Failed(_)) => {
+                stream.lose();
+                self.subscribe_later(stream, plan, deferred);
+            }
+            Err(NotAdded::Ended | NotAdded::TooMany(_)) => {}
+        }
+    }
+
     fn subscribe_later(&self, stream: &Arc<Stream>, plan: &EventPlan, deferred: &mut Deferred) {
         let plan = plan.for_later();
         // It fails only if the page has ended.
-        if let Ok(after_unlock) = self.subscribe_stream(stream, &plan, SubscribedBy::Session) {
+        if let Ok(after_unlock) = self.subscribe_for_session(stream, &plan) {
             deferred.0.push((plan.topic.key, after_unlock));
         }
     }

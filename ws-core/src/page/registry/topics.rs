@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::Pages;
 use crate::id::ConnectionId;
-use crate::page::queue::QueuedPush;
+use crate::page::queue::{Loss, QueuedPush};
 use crate::page::stream::{NotAdded, Stream, SubscribedBy};
-use crate::topic::{AfterUnlock, EventPlan, PushRecipient, SharedEvent, SinceError, Subscriber};
+use crate::topic::{
+    AfterUnlock, Continuity, EventPlan, PushRecipient, SharedEvent, SinceError, Subscriber,
+};
 
 impl Pages {
     /// Subscribes a page, unless this caller has subscribed it to the topic already.
@@ -15,6 +17,7 @@ impl Pages {
         stream: &Arc<Stream>,
         plan: &EventPlan,
         by: SubscribedBy,
+        loss: Loss,
     ) -> Result<AfterUnlock, NotAdded<SinceError>> {
         let pages = self.weak_self.upgrade().ok_or(NotAdded::Ended)?;
         let max = match by {
@@ -25,6 +28,7 @@ impl Pages {
         let recipient = Arc::new(PageRecipient {
             pages,
             stream: stream.clone(),
+            loss,
         });
         let subscriber = Subscriber::Events(plan.subscriber(recipient));
         let subscribe = || {
@@ -33,8 +37,28 @@ impl Pages {
                 .subscribe(&plan.topic, subscriber, &plan.start)?;
             Ok((added.subscription, added.after_unlock))
         };
-        let added = stream.topics().add(by, &plan.topic.key, max, subscribe)?;
+        let added = stream
+            .topics()
+            .add((by, loss), &plan.topic.key, max, subscribe)?;
         Ok(added.unwrap_or_default())
+    }
+}
+
+impl Loss {
+    /// What it means if a page misses messages of a subscription that ends with the page.
+    pub(in crate::page) fn of_ending(plan: &EventPlan) -> Self {
+        match plan.continuity() {
+            Continuity::BestEffort => Self::IsHarmless,
+            Continuity::History | Continuity::None => Self::Matters,
+        }
+    }
+
+    /// What it means if a page misses messages of a subscription that continues when it returns.
+    pub(in crate::page) fn of_continuing(plan: &EventPlan) -> Self {
+        match plan.continuity() {
+            Continuity::BestEffort | Continuity::History => Self::IsHarmless,
+            Continuity::None => Self::Matters,
+        }
     }
 }
 
@@ -42,6 +66,7 @@ impl Pages {
 struct PageRecipient {
     pages: Arc<Pages>,
     stream: Arc<Stream>,
+    loss: Loss,
 }
 
 impl PushRecipient for PageRecipient {
@@ -50,7 +75,7 @@ impl PushRecipient for PageRecipient {
         let shared =
             shared.get_or_insert_with(|| Box::new(QueuedPush::for_many(push, &self.pages.queued)));
         let queued = shared.downcast_ref::<QueuedPush>();
-        queued.is_some_and(|queued| self.stream.enqueue(queued.clone()))
+        queued.is_some_and(|queued| self.stream.enqueue(queued.with_loss(self.loss)))
     }
 
     fn flush(&self) {

@@ -14,6 +14,8 @@ impl Stream {
             return FollowUp::Nothing;
         }
         state.begin_closing();
+        // What the handler has received is lost with its state.
+        state.lineage.failed = close.code() == CloseCode::INTERNAL_ERROR;
         state.ending = Some(close.clone());
         // A reset may still be due.
         state.pump();

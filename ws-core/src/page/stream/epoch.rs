@@ -1,5 +1,7 @@
 //! The position of a page in its stream.
 
+use super::lineage::ReportedCursor;
+
 /// The position and the script that a page reports in its handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct PageReport {
@@ -7,6 +9,8 @@ pub(crate) struct PageReport {
     pub(crate) position: Option<Position>,
     /// Identifies the script that runs in the page, if it reports one.
     pub(crate) client: Option<u64>,
+    /// The page's cursor, if it has one with a valid base.
+    pub(crate) cursor: Option<ReportedCursor>,
 }
 
 /// The request of a socket for a page's stream.

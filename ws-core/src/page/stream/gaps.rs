@@ -1,5 +1,6 @@
 //! Messages that a page will never get: it gets a reset instead.
 
+use super::lineage::BaseDue;
 use super::{FollowUp, Stream, follow_up_of_close};
 
 impl Stream {
@@ -21,6 +22,9 @@ impl Stream {
     pub(in crate::page) fn lose(&self) {
         let mut state = self.lock();
         state.queue.lose();
+        if state.lineage.attached {
+            state.lineage.base = BaseDue::Done;
+        }
         state.pump();
     }
 }

@@ -6,6 +6,7 @@ use std::task::Waker;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::lineage::{BaseDue, Lineage};
 use super::{AttachError, Epoch, Feed, PageReport, PageSocket, Position};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
@@ -65,6 +66,7 @@ pub(super) struct StreamState {
     /// The page has missed messages before the Close of its handler, so it must reconnect.
     pub(super) incomplete: bool,
     pub(super) ended: bool,
+    pub(super) lineage: Lineage,
 }
 
 /// How a new socket continues the stream.
@@ -75,7 +77,9 @@ pub(super) struct ResumePlan {
     epoch: u64,
     client: Option<u64>,
     /// The last offset that the page has received. `None` if it does not know this epoch.
-    from: Option<SentOffset>,
+    pub(super) from: Option<SentOffset>,
+    /// The epoch is new, and the page has missed nothing.
+    pub(super) continued: bool,
 }
 
 /// A request of a stream to the registry, after it has released its lock.
@@ -111,6 +115,7 @@ impl StreamState {
         session: Session,
         limits: &PageLimits,
         budget: &Arc<Budget>,
+        lineage: Lineage,
     ) -> Self {
         Self {
             queue: PageQueue::new(budget),
@@ -133,15 +138,23 @@ impl StreamState {
             ending: None,
             incomplete: false,
             ended: false,
+            lineage,
         }
     }
 
     /// Plans how a new socket continues the stream. All refusals happen here, before any change.
     pub(super) fn plan(&self, report: PageReport) -> Result<ResumePlan, UnsentOffset> {
-        let PageReport { position, client } = report;
+        let PageReport {
+            position,
+            client,
+            cursor,
+        } = report;
         let same = client.is_none() || self.client.is_none() || client == self.client;
         let epoch = self.epoch.wrapping_add(u64::from(!same));
+        let is_new = position.is_some_and(|own| own.epoch != Epoch::Ours(epoch));
+        let continued = is_new && same && cursor.is_some() && cursor == self.lineage.continuation;
         let from = match position {
+            _ if continued => Some(self.queue.check(self.queue.base())?),
             Some(Position { epoch: own, .. }) if own != Epoch::Ours(epoch) => None,
             Some(Position { offset, .. }) => Some(self.queue.check(offset)?),
             None => Some(self.queue.check(0)?),
@@ -150,6 +163,7 @@ impl StreamState {
             epoch,
             client: client.or(self.client),
             from,
+            continued,
         })
     }
 
@@ -187,6 +201,7 @@ impl StreamState {
     /// Drops all messages; the page gets a reset.
     pub(super) fn overflow(&mut self) {
         self.queue.overflow();
+        self.lineage.base = BaseDue::Done;
         self.incomplete |= !self.accepts_pushes();
     }
 
@@ -302,6 +317,7 @@ impl StreamState {
     /// Ends the stream. Returns the socket to close.
     pub(super) fn end(&mut self, bye: bool) -> Option<Arc<dyn PageSocket>> {
         self.ended = true;
+        self.lineage.ended_clean = !bye && self.ends_clean();
         self.queue.clear();
         if let Some(feed) = self.feed.take() {
             if bye {

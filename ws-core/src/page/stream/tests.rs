@@ -99,7 +99,14 @@ impl Fixture {
         let (session, _) = sessions.begin().await.unwrap();
         let budget = Budget::new(LIMITS.all_bytes);
         Self {
-            stream: Stream::new("page".into(), session.clone(), LIMITS, &budget).unwrap(),
+            stream: Stream::new(
+                "page".into(),
+                session.clone(),
+                LIMITS,
+                &budget,
+                StreamOrigin::only(),
+            )
+            .unwrap(),
             budget,
             session,
             sessions,
@@ -112,6 +119,7 @@ impl Fixture {
         let report = PageReport {
             position: None,
             client: Some(client),
+            cursor: None,
         };
         let attached = self.stream.attach(
             &self.session,
@@ -211,6 +219,7 @@ fn a_rejected_socket_does_not_change_the_stream() {
                     offset: 99_999,
                 }),
                 client: (position != epoch).then_some(2),
+                cursor: None,
             };
             let refused = stream.attach(
                 &fixture.session,

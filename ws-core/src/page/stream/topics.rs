@@ -2,12 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::page::queue::Loss;
 use crate::topic::{SubscriberKind, Subscription, TopicKey};
 
 /// Which call has subscribed a page: each can subscribe it to a topic by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::page) enum SubscribedBy {
-    /// `Page::subscribe`.
+    /// `Page::subscribe`, or `Resumed::subscribe`.
     Page,
     /// `Session::subscribe`.
     Session,
@@ -19,19 +20,23 @@ pub(in crate::page) struct TopicSubscriptions(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    list: Vec<(SubscribedBy, Subscription)>,
+    list: Vec<PageSubscription>,
     ended: bool,
+}
+
+struct PageSubscription {
+    by: SubscribedBy,
+    /// What it means if the page misses messages while it is away.
+    loss: Loss,
+    subscription: Subscription,
 }
 
 impl State {
     fn find(&self, by: SubscribedBy, topic: &TopicKey) -> Option<usize> {
-        self.list
-            .iter()
-            .position(|(own, it)| *own == by && it.is_to(topic, SubscriberKind::Page))
-    }
-
-    fn count(&self, by: SubscribedBy) -> usize {
-        self.list.iter().filter(|(own, _)| *own == by).count()
+        let is_it = |it: &PageSubscription| {
+            it.by == by && it.subscription.is_to(topic, SubscriberKind::Page)
+        };
+        self.list.iter().position(is_it)
     }
 }
 
@@ -53,7 +58,7 @@ impl TopicSubscriptions {
     /// throughout: two subscriptions to one topic would double every event.
     pub(in crate::page) fn add<R, E>(
         &self,
-        by: SubscribedBy,
+        (by, loss): (SubscribedBy, Loss),
         topic: &TopicKey,
         max: usize,
         subscribe: impl FnOnce() -> Result<(Subscription, R), E>,
@@ -65,11 +70,15 @@ impl TopicSubscriptions {
         if state.find(by, topic).is_some() {
             return Ok(None);
         }
-        if state.count(by) >= max {
+        if state.list.iter().filter(|it| it.by == by).count() >= max {
             return Err(NotAdded::TooMany(max));
         }
         let (subscription, result) = subscribe().map_err(NotAdded::Failed)?;
-        state.list.push((by, subscription));
+        state.list.push(PageSubscription {
+            by,
+            loss,
+            subscription,
+        });
         Ok(Some(result))
     }
 
@@ -81,7 +90,13 @@ impl TopicSubscriptions {
     ) -> Option<Subscription> {
         let mut state = self.lock();
         let at = state.find(by, topic)?;
-        Some(state.list.swap_remove(at).1)
+        Some(state.list.swap_remove(at).subscription)
+    }
+
+    /// Whether the page will be wrong if it is away.
+    pub(super) fn is_lossy(&self) -> bool {
+        let state = self.lock();
+        state.list.iter().any(|it| it.loss == Loss::Matters)
     }
 
     /// Removes all subscriptions; no more are added.
@@ -89,6 +104,6 @@ impl TopicSubscriptions {
         let mut state = self.lock();
         state.ended = true;
         let list = std::mem::take(&mut state.list);
-        list.into_iter().map(|(_, it)| it).collect()
+        list.into_iter().map(|it| it.subscription).collect()
     }
 }

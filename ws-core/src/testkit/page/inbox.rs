@@ -88,6 +88,7 @@ pub(super) fn numbered(message: ToPage) -> Result<(u64, PageReceived), ToPage> {
             offset,
             event,
             data,
+            ..
         } => (offset, PageReceived::Event(event, data)),
         ToPage::Text { offset, data } => (offset, PageReceived::Text(data)),
         ToPage::Binary { offset, data } => {

@@ -1,6 +1,6 @@
 //! The state of a page's script, over its connections.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
@@ -9,11 +9,12 @@ use tokio::sync::Notify;
 use super::inbox::{PageReceived, numbered, parse};
 use crate::call::CallId;
 use crate::message::Message;
+use crate::page::Page;
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode_masked;
 use crate::testkit::client::MASK;
 use crate::testkit::pipe::Pipe;
-use crate::wire::{FromPage, PageQuery, ToPage};
+use crate::wire::{FromPage, Gap, PageQuery, ToPage};
 
 /// A browser acknowledges at once after this many messages.
 const ACK_EVERY: u64 = 32;
@@ -73,6 +74,11 @@ pub(super) struct Script {
 
 struct ScriptState {
     epoch: Option<String>,
+    /// The sealed base of the page's cursor, and the place of the last message of each lane.
+    base: Option<String>,
+    at: BTreeMap<String, String>,
+    /// The connection has begun with another base.
+    has_new_base: bool,
     /// The last offset that the page has received.
     offset: u64,
     /// The last offset that was acknowledged.
@@ -90,9 +96,17 @@ struct ScriptState {
 }
 
 impl Script {
-    pub(super) fn new(epoch: Option<String>) -> Self {
+    /// The script of a page that was rendered just now.
+    pub(super) fn of(rendered: &Page) -> Self {
+        Self::new(rendered.epoch(), rendered.base().map(str::to_owned))
+    }
+
+    fn new(epoch: Option<String>, base: Option<String>) -> Self {
         let state = ScriptState {
             epoch,
+            base,
+            at: BTreeMap::new(),
+            has_new_base: false,
             offset: 0,
             acked: 0,
             acks: Acks::Automatic,
@@ -120,6 +134,8 @@ impl Script {
             client: Some(client),
             epoch: state.epoch.clone(),
             offset: state.epoch.as_ref().map(|_| state.offset),
+            base: state.base.clone(),
+            at: state.base.as_ref().map(|_| state.places()),
         }
     }
 
@@ -130,6 +146,8 @@ impl Script {
             epoch,
             offset,
             seen,
+            base,
+            ..
         }) = parse(text)
         else {
             panic!("expected a welcome, received {text:?}");
@@ -146,6 +164,11 @@ impl Script {
             state.last_id = 0;
         }
         state.epoch = Some(epoch);
+        state.has_new_base = base.is_some();
+        if base.is_some() {
+            state.at.clear();
+            state.base = base;
+        }
         (state.offset, state.acked) = (offset, offset);
         state.seen(seen);
         state.writer = Some(writer);
@@ -250,8 +273,19 @@ impl Script {
 }
 
 impl ScriptState {
+    /// The parameter `at`.
+    fn places(&self) -> String {
+        let places: Vec<_> = self.at.values().map(String::as_str).collect();
+        places.join("-")
+    }
+
     fn receive(&mut self, text: &str) -> Result<(), String> {
-        let message = match numbered(parse(text)?) {
+        let message = parse(text)?;
+        let place = match &message {
+            ToPage::Event { at, .. } => at.clone(),
+            _ => None,
+        };
+        let message = match numbered(message) {
             Ok((offset, _)) if offset <= self.offset => return Ok(()),
             Ok((offset, _)) if offset > self.offset + 1 => {
                 return Err(format!("offset {offset} follows {}", self.offset));
@@ -259,6 +293,10 @@ impl ScriptState {
             Ok((offset, received)) => {
                 self.offset = offset;
                 self.inbox.push_back(received);
+                if let Some(place) = place {
+                    let (lane, _) = place.split_once('.').unwrap_or((&place, ""));
+                    self.at.insert(lane.to_owned(), place);
+                }
                 return Ok(());
             }
             Err(other) => other,
@@ -266,6 +304,9 @@ impl ScriptState {
         match message {
             ToPage::Reset { why, offset } => {
                 (self.offset, self.acked) = (offset, offset);
+                if why != Gap::Restart || !self.has_new_base {
+                    self.base = None;
+                }
                 self.inbox.push_back(PageReceived::Reset(why.into()));
             }
             ToPage::Seen { id } => self.seen(id),
@@ -342,7 +383,7 @@ mod tests {
 
     #[test]
     fn unseen_messages_are_not_sent_again_in_a_new_epoch() {
-        let script = Script::new(Some("one".to_owned()));
+        let script = Script::new(Some("one".to_owned()), None);
         welcome(&script, "one", 0);
         for text in ["a", "b", "c"] {
             script.send(Message::text(text));
@@ -366,7 +407,7 @@ mod tests {
 
     #[test]
     fn received_messages_are_ignored_and_a_gap_is_an_error() {
-        let script = Script::new(None);
+        let script = Script::new(None, None);
         welcome(&script, "one", 0);
         for _ in 0..2 {
             script.receive(r#"{"type":"text","offset":1,"data":"a","more":[]}"#);

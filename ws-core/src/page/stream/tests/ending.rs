@@ -63,6 +63,7 @@ impl SlowSocket {
         let report = PageReport {
             position,
             client: Some(1),
+            cursor: None,
         };
         let page_socket: Arc<dyn PageSocket> = socket.clone();
         let attached = fixture.stream.attach(

@@ -1,0 +1,463 @@
+//! Pages that return after their stream has ended, with a cursor.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ws_server::page::{ResumeReason, Resumed};
+use ws_server::testkit::{PageReceived, ResetReason, TestPage};
+
+use super::*;
+
+topics! {
+    /// The lines of a room.
+    Room:  "lines/{id: u32}" => u64 { history: 10, keep: 10m };
+    /// Lines that are not kept.
+    Plain: "plain" => u64;
+    Live:  "live" => u64 { relay: live };
+}
+
+/// A page that shows two rooms.
+struct Chat;
+
+#[ws_handler]
+impl Chat {
+    fn init(resumed: Resumed, page: Page) -> Result<Self, Refusal> {
+        let first = resumed.reason();
+        resumed.subscribe("one", Room(1).replay(3))?;
+        resumed.subscribe("two", &Room(2))?;
+        page.subscribe("live", Live)?;
+        page.push("init", &format!("{first:?} {:?}", resumed.reason()));
+        Ok(Chat)
+    }
+
+    fn message(&mut self, text: String, page: Page) -> Result<String, Close> {
+        match &*text {
+            "panic" => panic!("as the test wants"),
+            "plain" => page.subscribe("plain", Plain).map_err(|_| Close::NORMAL)?,
+            _ => {}
+        }
+        Ok(text)
+    }
+}
+
+/// A page whose handler does not restore it.
+struct Careless;
+
+#[ws_handler]
+impl Careless {
+    fn init() -> Self {
+        Careless
+    }
+
+    fn message(&mut self, _: String) {}
+}
+
+dispatch! {
+    struct Chats;
+
+    chat:     "/chat"     => Chat { attach: page };
+    careless: "/careless" => Careless { attach: page };
+    stream:   "/stream"   => PageStream;
+}
+
+async fn chats() -> (TestKit, TestVisitor) {
+    let kit = TestKit::new().with_table(Chats::table(), NoState).unwrap();
+    let visitor = kit.visitor().await;
+    (kit, visitor)
+}
+
+fn publish(kit: &TestKit, room: u32, numbers: impl IntoIterator<Item = u64>) {
+    for number in numbers {
+        let _ = kit.hub().publish(Room(room), &number);
+    }
+}
+
+fn pushed(name: &str, data: impl Into<serde_json::Value>) -> PageReceived {
+    PageReceived::Event(name.to_owned(), data.into())
+}
+
+fn all(name: &str, numbers: impl IntoIterator<Item = u64>) -> Vec<PageReceived> {
+    let pushed = |number| pushed(name, number);
+    numbers.into_iter().map(pushed).collect()
+}
+
+fn init(reasons: &str) -> PageReceived {
+    pushed("init", reasons)
+}
+
+const AWAY: Duration = Duration::from_secs(60);
+
+/// Longer than the grace time.
+async fn away(page: &mut TestPage) {
+    page.disconnect().await;
+    tokio::time::sleep(AWAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_returns_after_its_end_gets_exactly_what_it_missed() {
+    let (kit, visitor) = chats().await;
+    publish(&kit, 1, 1..=5);
+    let mut page = kit.page("/chat").visitor(&visitor).connect().await.unwrap();
+    let mut expected = all("one", 3..=5);
+    expected.push(init("New New"));
+    assert_eq!(page.received_so_far().await, expected);
+    publish(&kit, 2, [1]);
+    publish(&kit, 1, [6]);
+    let expected = [pushed("two", 1), pushed("one", 6)];
+    assert_eq!(page.received_so_far().await, expected);
+    for round in 0..3 {
+        let at = 7 + 3 * round;
+        page.disconnect().await;
+        // Queued, but never received.
+        publish(&kit, 1, [at]);
+        tokio::time::sleep(AWAY).await;
+        assert_eq!(kit.hub().page_count(), 0);
+        publish(&kit, 1, [at + 1, at + 2]);
+        page.reconnect().await.unwrap();
+        let mut expected = all("one", at..at + 3);
+        expected.push(init("Continued Continued"));
+        assert_eq!(page.received_so_far().await, expected);
+    }
+    // And within the grace time.
+    page.disconnect().await;
+    publish(&kit, 2, [2]);
+    page.reconnect().await.unwrap();
+    assert_eq!(page.received_so_far().await, [pushed("two", 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_between_rendering_and_connecting_arrives() {
+    let (kit, visitor) = chats().await;
+    publish(&kit, 2, 1..=3);
+    let rendered = visitor.page();
+    publish(&kit, 2, 4..=5);
+    // Also if the page loads so slowly that its stream has ended.
+    for wait in [Duration::ZERO, AWAY] {
+        let rendered = if wait.is_zero() {
+            rendered.clone()
+        } else {
+            visitor.page()
+        };
+        publish(&kit, 2, [6]);
+        tokio::time::sleep(wait).await;
+        let page = kit.page("/chat").visitor(&visitor).page(&rendered);
+        let mut page = page.connect().await.unwrap();
+        let expected = if wait.is_zero() { 4..=6 } else { 6..=6 };
+        let mut expected = all("two", expected);
+        expected.push(init("New New"));
+        assert_eq!(page.received_so_far().await, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_lost_within_a_replay_causes_a_reset_and_no_gap() {
+    let (kit, visitor) = chats().await;
+    publish(&kit, 1, 1..=3);
+    let page = visitor.page();
+    let mut tab = CursorTab::new(&kit, &visitor, &page);
+    tab.connect().await;
+    assert_eq!(tab.next().await["data"], 1);
+    assert_eq!(
+        tab.next().await["at"].as_str().unwrap().split('.').count(),
+        1
+    );
+    tab.lose().await;
+    publish(&kit, 1, [4]);
+    tab.connect().await;
+    assert_eq!(tab.next().await["why"], "restart");
+    assert_eq!(
+        tab.data().await,
+        [json!(2), json!(3), json!(4), json!("Continued Lost")]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_are_no_longer_kept_cause_one_reset_and_all_topics_begin_again() {
+    let (kit, visitor) = chats().await;
+    let mut page = kit.page("/chat").visitor(&visitor).connect().await.unwrap();
+    publish(&kit, 1, [1]);
+    publish(&kit, 2, [1]);
+    page.received_so_far().await;
+    away(&mut page).await;
+    publish(&kit, 1, 2..=5);
+    // The history has ten messages.
+    publish(&kit, 2, 2..=20);
+    page.reconnect().await.unwrap();
+    assert_eq!(page.reset().await, ResetReason::Restart);
+    let mut expected = all("one", 3..=5);
+    expected.push(init("Continued Lost"));
+    assert_eq!(page.received_so_far().await, expected);
+    publish(&kit, 2, [21]);
+    assert_eq!(page.received_so_far().await, [pushed("two", 21)]);
+    // From now on it continues again.
+    away(&mut page).await;
+    publish(&kit, 2, [22]);
+    page.reconnect().await.unwrap();
+    let expected = [pushed("two", 22), init("Continued Continued")];
+    assert_eq!(page.received_so_far().await, expected);
+}
+
+/// Whether a page gets a reset if this happens before or while it is away.
+async fn loses(before: impl AsyncFnOnce(&TestKit, &mut TestPage)) -> bool {
+    let (kit, visitor) = chats().await;
+    let mut page = kit.page("/chat").visitor(&visitor).connect().await.unwrap();
+    publish(&kit, 1, [1]);
+    page.received_so_far().await;
+    before(&kit, &mut page).await;
+    page.received_so_far().await;
+    away(&mut page).await;
+    page.reconnect().await.unwrap();
+    let received = page.received_so_far().await;
+    let lost = received.contains(&PageReceived::Reset(ResetReason::Restart));
+    let reasons = if lost {
+        "Lost Lost"
+    } else {
+        "Continued Continued"
+    };
+    assert!(received.contains(&init(reasons)), "{received:?}");
+    lost
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_cannot_be_continued_causes_a_reset() {
+    assert!(!loses(async |_, _| {}).await);
+    // An accepted push that was not delivered.
+    let push = async |_: &TestKit, page: &mut TestPage| {
+        page.disconnect().await;
+        page.page().push("n", &1);
+    };
+    assert!(loses(push).await);
+    let live = async |kit: &TestKit, page: &mut TestPage| {
+        page.disconnect().await;
+        kit.hub().publish(Live, &1);
+    };
+    assert!(!loses(live).await, "`relay: live` is best effort");
+    // A topic without a history.
+    assert!(loses(async |_, page| page.send("plain").await).await);
+    // The state of the handler.
+    assert!(loses(async |_, page| page.send("panic").await).await);
+    let text = async |_: &TestKit, page: &mut TestPage| page.send("echo").await;
+    assert!(!loses(text).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_does_not_restore_its_page_causes_a_reset() {
+    let (kit, visitor) = chats().await;
+    let page = kit.page("/careless").visitor(&visitor);
+    let mut page = page.connect().await.unwrap();
+    away(&mut page).await;
+    page.reconnect().await.unwrap();
+    assert_eq!(page.reset().await, ResetReason::Restart);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_without_a_handler_continues_the_subscriptions_of_its_session() {
+    let (kit, visitor) = chats().await;
+    visitor.session().subscribe("one", Room(1)).unwrap();
+    let page = kit.page("/stream").visitor(&visitor);
+    let mut page = page.connect().await.unwrap();
+    publish(&kit, 1, [1]);
+    assert_eq!(page.received_so_far().await, all("one", [1]));
+    page.disconnect().await;
+    publish(&kit, 1, [2]);
+    tokio::time::sleep(AWAY).await;
+    publish(&kit, 1, [3]);
+    page.reconnect().await.unwrap();
+    assert_eq!(page.received_so_far().await, all("one", 2..=3));
+    away(&mut page).await;
+    publish(&kit, 1, 4..=20);
+    page.reconnect().await.unwrap();
+    assert_eq!(page.reset().await, ResetReason::Restart);
+    publish(&kit, 1, [21]);
+    assert_eq!(page.received_so_far().await, all("one", [21]));
+    // Its own subscriptions end with it.
+    page.page().subscribe("two", Room(2)).unwrap();
+    away(&mut page).await;
+    page.reconnect().await.unwrap();
+    assert_eq!(page.reset().await, ResetReason::Restart);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_logon_a_page_gets_nothing_from_before() {
+    let (kit, mut visitor) = chats().await;
+    let mut page = kit.page("/chat").visitor(&visitor).connect().await.unwrap();
+    publish(&kit, 2, [1]);
+    page.received_so_far().await;
+    page.disconnect().await;
+    publish(&kit, 2, [2]);
+    visitor.logon("ada").await;
+    publish(&kit, 2, [3]);
+    page.set_visitor(&visitor);
+    page.reconnect().await.unwrap();
+    assert_eq!(page.reset().await, ResetReason::Restart);
+    assert_eq!(page.received_so_far().await, [init("Lost Lost")]);
+    away(&mut page).await;
+    publish(&kit, 2, [4]);
+    page.reconnect().await.unwrap();
+    let expected = [pushed("two", 4), init("New New")];
+    assert_eq!(page.received_so_far().await, expected);
+}
+
+/// A page that keeps its cursor as text.
+struct CursorTab {
+    kit: TestKit,
+    visitor: TestVisitor,
+    page: String,
+    epoch: String,
+    offset: u64,
+    base: String,
+    at: BTreeMap<String, String>,
+    client: Option<ws_core::testkit::TestClient>,
+}
+
+impl CursorTab {
+    fn new(kit: &TestKit, visitor: &TestVisitor, page: &Page) -> Self {
+        Self {
+            kit: kit.clone(),
+            visitor: visitor.clone(),
+            page: page.id().to_owned(),
+            epoch: page.epoch().unwrap(),
+            offset: 0,
+            base: page.base().unwrap().to_owned(),
+            at: BTreeMap::new(),
+            client: None,
+        }
+    }
+
+    fn places(&self) -> String {
+        let places: Vec<_> = self.at.values().map(String::as_str).collect();
+        places.join("-")
+    }
+
+    /// Connects with this cursor. Returns the status of a refusal.
+    async fn try_connect(&mut self, cursor: &str) -> Result<(), u16> {
+        let Self {
+            page,
+            epoch,
+            offset,
+            ..
+        } = self;
+        let target = format!("/chat?z_pid={page}&epoch={epoch}&offset={offset}&{cursor}");
+        let builder = self.kit.open(&target).session(&self.visitor);
+        let builder = builder.header("sec-websocket-protocol", "page.v1");
+        let client = builder.connect().await;
+        self.client = Some(client.map_err(|refusal| refusal.status().as_u16())?);
+        let welcome = self.next().await;
+        self.epoch = welcome["epoch"].as_str().unwrap().to_owned();
+        self.offset = welcome["offset"].as_u64().unwrap();
+        if let Some(base) = welcome["base"].as_str() {
+            (self.base, self.at) = (base.to_owned(), BTreeMap::new());
+        }
+        Ok(())
+    }
+
+    async fn connect(&mut self) {
+        let cursor = format!("base={}&at={}", self.base, self.places());
+        self.try_connect(&cursor).await.unwrap();
+    }
+
+    async fn next(&mut self) -> serde_json::Value {
+        let message: serde_json::Value = self.client.as_mut().unwrap().json().await;
+        if let Some(at) = message["at"].as_str() {
+            let lane = at.split('.').next().unwrap();
+            self.at.insert(lane.to_owned(), at.to_owned());
+        }
+        message
+    }
+
+    /// The data of all events until that of `init`.
+    async fn data(&mut self) -> Vec<serde_json::Value> {
+        let mut all = Vec::new();
+        loop {
+            let message = self.next().await;
+            all.push(message["data"].clone());
+            if message["event"] == "init" {
+                return all;
+            }
+        }
+    }
+
+    async fn lose(&mut self) {
+        self.client.take().unwrap().reset().await;
+        tokio::time::sleep(AWAY).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_that_is_not_of_the_page_is_refused_or_causes_a_reset() {
+    let (kit, visitor) = chats().await;
+    let page = visitor.page();
+    let mut tab = CursorTab::new(&kit, &visitor, &page);
+    tab.connect().await;
+    publish(&kit, 1, [1]);
+    publish(&kit, 2, [1]);
+    assert_eq!(tab.data().await.len(), 1);
+    assert_eq!(tab.next().await["data"], 1);
+    assert_eq!(tab.next().await["data"], 1);
+    tab.lose().await;
+    let base = tab.base.clone();
+    let own = tab.places();
+    let (lane, _) = own.split_once('.').unwrap();
+    let other = visitor.page().base().unwrap().to_owned();
+    let (third, _) = kit.hub().sessions().begin().await.unwrap();
+    let third = kit
+        .hub()
+        .open_page(&third)
+        .unwrap()
+        .base()
+        .unwrap()
+        .to_owned();
+    let long = "A".repeat(2_049);
+    for cursor in [
+        format!("at={own}"),
+        format!("base=&at={own}"),
+        format!("base=a%20b&at={own}"),
+        format!("base={long}&at={own}"),
+        // Of another page, and of another session.
+        format!("base={other}&at={own}"),
+        format!("base={third}&at={own}"),
+        format!("base={base}&at={lane}"),
+        format!("base={base}&at=x"),
+        format!("base={base}&at={own}-{own}"),
+        format!("base={base}&at={lane}.0.0"),
+        format!("base={base}&at={lane}.0.99.1"),
+        format!("base={base}&at=99.0.0.1"),
+        format!("base={base}&at={long}"),
+        format!("base={base}&at={own}&at={own}"),
+    ] {
+        let refused = tab.try_connect(&cursor).await;
+        if cursor.ends_with(&format!("at={lane}")) {
+            // It is well-formed: the place is unknown.
+            assert_eq!(refused, Ok(()), "{cursor}");
+            assert_eq!(tab.next().await["why"], "restart");
+            tab = CursorTab {
+                client: None,
+                ..tab
+            };
+            tab.epoch = page.epoch().unwrap();
+            continue;
+        }
+        assert_eq!(refused, Err(400), "{cursor}");
+    }
+    // Of another server, forged, or before the base: nothing is sent from before.
+    let foreign = TestKit::new();
+    let foreign_visitor = foreign.visitor().await;
+    let foreign = foreign_visitor.page().base().unwrap().to_owned();
+    let forged = format!("{}A", &base[..base.len() - 1]);
+    let forged = if forged == base {
+        format!("{}Q", &base[..base.len() - 1])
+    } else {
+        forged
+    };
+    for base in [&foreign, &forged] {
+        let page = visitor.page();
+        let mut tab = CursorTab::new(&kit, &visitor, &page);
+        tab.connect().await;
+        assert_eq!(tab.data().await, [json!(1), json!("New New")]);
+        tab.lose().await;
+        let cursor = format!("base={base}&at={own}");
+        tab.try_connect(&cursor).await.unwrap();
+        assert_eq!(tab.next().await["why"], "restart");
+        assert_eq!(tab.data().await, [json!(1), json!("Lost Lost")]);
+    }
+}

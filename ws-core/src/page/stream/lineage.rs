@@ -1,0 +1,184 @@
+//! How a stream relates to those before and after it: its number, the base of its page's cursor,
+//! and whether a page that returns continues.
+
+use std::sync::Arc;
+
+use super::{Epoch, PageReport, Position, ResumePlan, Stream, StreamState};
+use crate::page::base::{BaseKeys, StreamStamp};
+use crate::session::SessionGeneration;
+
+/// The cursor that a page reports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ReportedCursor {
+    /// The stream of its base.
+    pub(crate) stamp: StreamStamp,
+    /// The hash of its places.
+    pub(crate) places: u64,
+    /// Whether the page has received nothing since its base.
+    pub(crate) is_empty: bool,
+}
+
+/// The beginning of a stream.
+pub(in crate::page) struct StreamOrigin {
+    /// Unique in the process.
+    pub(in crate::page) number: u64,
+    /// The end of the log at the beginning, in its binary form.
+    pub(in crate::page) heads: Box<[u8]>,
+    pub(in crate::page) base: BaseDue,
+    /// The last stream of the page, if that has ended without a loss.
+    pub(in crate::page) predecessor: Option<u64>,
+    pub(in crate::page) keys: Arc<BaseKeys>,
+}
+
+#[cfg(test)]
+impl StreamOrigin {
+    /// The beginning of the only stream of a page.
+    pub(in crate::page) fn only() -> Self {
+        Self {
+            number: 1,
+            heads: Box::default(),
+            base: BaseDue::Done,
+            predecessor: None,
+            keys: Arc::new(BaseKeys::new(&crate::log::Secrets::random())),
+        }
+    }
+}
+
+/// Whether the page needs a new base.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::page) enum BaseDue {
+    Due,
+    /// The page has it, or has got a reset since it began: then its cursor is not continued.
+    Done,
+}
+
+/// The part of a stream's state that survives it.
+pub(super) struct Lineage {
+    pub(super) number: u64,
+    /// The end of the log when the stream began, or when another session took it over.
+    heads: Box<[u8]>,
+    pub(super) base: BaseDue,
+    predecessor: Option<u64>,
+    /// The cursor with which the page continues, if its epoch ended without a loss.
+    pub(super) continuation: Option<ReportedCursor>,
+    /// Whether any socket was attached.
+    pub(super) attached: bool,
+    /// The handler has failed, and its state is lost.
+    pub(super) failed: bool,
+    /// The stream has ended without a loss.
+    pub(super) ended_clean: bool,
+}
+
+impl Lineage {
+    pub(super) const fn new(
+        number: u64,
+        heads: Box<[u8]>,
+        base: BaseDue,
+        predecessor: Option<u64>,
+    ) -> Self {
+        Self {
+            number,
+            heads,
+            base,
+            predecessor,
+            continuation: None,
+            attached: false,
+            failed: false,
+            ended_clean: false,
+        }
+    }
+
+    const fn stamp(&self, session: SessionGeneration) -> StreamStamp {
+        StreamStamp {
+            number: self.number,
+            session,
+        }
+    }
+}
+
+impl StreamState {
+    /// The base of the page's cursor.
+    pub(super) fn sealed_base(&self, keys: &BaseKeys, page: &str) -> String {
+        let lineage = &self.lineage;
+        keys.seal(
+            page,
+            lineage.stamp(self.session.generation()),
+            &lineage.heads,
+        )
+    }
+
+    /// The base for the `welcome` of a new socket, if its page needs one.
+    pub(super) fn take_base(
+        &mut self,
+        report: &PageReport,
+        plan: &ResumePlan,
+        keys: &BaseKeys,
+        page: &str,
+    ) -> Option<String> {
+        let session = self.session.generation();
+        let lineage = &mut self.lineage;
+        let is_known = |cursor: &ReportedCursor| cursor.stamp == lineage.stamp(session);
+        // Another script does not know what this page has received.
+        let is_other = plan.from.is_none() && lineage.attached;
+        if is_other || report.cursor.as_ref().is_some_and(is_known) {
+            lineage.base = BaseDue::Done;
+        }
+        lineage.attached = true;
+        (lineage.base == BaseDue::Due).then(|| self.sealed_base(keys, page))
+    }
+
+    /// Whether the end of the stream, now, is no loss for the page.
+    pub(super) fn ends_clean(&self) -> bool {
+        !self.queue.is_lossy() && !self.incomplete && !self.lineage.failed
+    }
+}
+
+impl Stream {
+    /// The base of the page's cursor.
+    pub(in crate::page) fn base(&self) -> String {
+        self.lock().sealed_base(&self.keys, &self.id)
+    }
+
+    /// Whether a cursor with a base of this stream, or of the last one, continues.
+    pub(in crate::page) fn can_continue(&self, stamp: StreamStamp) -> bool {
+        let state = self.lock();
+        let lineage = &state.lineage;
+        let is_known = lineage.number == stamp.number || lineage.predecessor == Some(stamp.number);
+        is_known && stamp.session == state.session.generation()
+    }
+
+    /// Whether a page at this position is one of another epoch.
+    pub(in crate::page) fn is_unknown_to(&self, position: Option<Position>) -> bool {
+        position.is_some_and(|position| position.epoch != Epoch::Ours(self.epoch()))
+    }
+
+    /// Whether this stream has the base of a cursor.
+    pub(in crate::page) fn has_stamp(&self, stamp: StreamStamp) -> bool {
+        self.lock().lineage.number == stamp.number
+    }
+
+    /// A page with this cursor, of the last epoch, has missed nothing.
+    pub(in crate::page) fn set_continuation(&self, cursor: ReportedCursor) {
+        self.lock().lineage.continuation = Some(cursor);
+    }
+
+    /// Another session takes the page over: its cursor begins at the end of the log. What waits in
+    /// the queue is before that.
+    pub(in crate::page) fn rebase(&self, heads: Box<[u8]>) {
+        let mut state = self.lock();
+        state.queue.make_losses_matter();
+        (state.lineage.heads, state.lineage.base) = (heads, BaseDue::Due);
+    }
+
+    /// The number by which the page can continue after the end of this stream. `None` if it has
+    /// missed something.
+    pub(in crate::page) fn ended_as(&self) -> Option<u64> {
+        let state = self.lock();
+        let lineage = &state.lineage;
+        // A page that never got here has the base of the stream before.
+        let unknown = lineage.predecessor.filter(|_| !lineage.attached);
+        let number = unknown.unwrap_or(lineage.number);
+        let is_clean = lineage.ended_clean && !self.topics.is_lossy();
+        is_clean.then_some(number)
+    }
+}
