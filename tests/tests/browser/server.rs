@@ -1,11 +1,14 @@
 //! A server for tests of the client. Its pages record their events.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use warp::filters::BoxedFilter;
 use warp::reply::{Response, with_header};
 use warp::{Filter, Reply};
+use ws_server::limits::PageLimits;
+use ws_server::page::Resumed;
 use ws_server::prelude::*;
 use ws_server::route::RouteUrl;
 
@@ -48,9 +51,29 @@ impl Recorder {
     }
 }
 
+topics! {
+    /// What is published for all readers.
+    Numbers: "numbers" => u64 { history: 100, keep: 10m };
+}
+
+/// Shows the published numbers, and continues if its page returns.
+struct Reader;
+
+#[ws_handler]
+impl Reader {
+    fn init(resumed: Resumed) -> Result<Self, Refusal> {
+        resumed.subscribe("number", &Numbers)?;
+        Ok(Reader)
+    }
+
+    fn message(&mut self, _: String) {}
+}
+
 dispatch! {
     struct Routes;
     state: Received;
+
+    reader:   "/reader/stream" => Reader { attach: page };
 
     recorder: "/recorder" => Recorder { attach: page };
     deflated: "/recorder/deflated" => Recorder { attach: page, deflate: true };
@@ -99,6 +122,14 @@ pub(crate) async fn start() -> String {
     listening(ws, filter).await
 }
 
+/// Like `start`, with pages that end soon after their connection.
+pub(crate) async fn start_impatient() -> String {
+    let limits = PageLimits::DEFAULT.grace(Duration::from_millis(300));
+    let ws = ws(|server| server.page_limits(limits));
+    let filter = application(&ws);
+    listening(ws, filter).await
+}
+
 /// Like `start`, with the whole application below `/live`.
 pub(crate) async fn start_below_live() -> String {
     let ws = ws(|server| server.base("/live"));
@@ -122,6 +153,18 @@ async fn listening((ws, _): (Ws, Received), filter: BoxedFilter<(Response,)>) ->
     url
 }
 
+/// Publishes a number; returns the number of pages.
+fn publishing(ws: &Ws) -> BoxedFilter<(Response,)> {
+    let (hub, pages) = (ws.hub().clone(), ws.hub().clone());
+    let publish = warp::path!("publish" / u64).and(warp::post());
+    let publish = publish.map(move |number| {
+        let receipt = hub.publish(Numbers, &number);
+        receipt.reached().to_string().into_response()
+    });
+    let count = warp::path!("pages").map(move || pages.page_count().to_string().into_response());
+    publish.or(count).unify().boxed()
+}
+
 /// The routes, the client, and the pages of the tests.
 fn application((ws, received): &(Ws, Received)) -> BoxedFilter<(Response,)> {
     let received = received.clone();
@@ -141,6 +184,8 @@ fn application((ws, received): &(Ws, Received)) -> BoxedFilter<(Response,)> {
     let stale = page(ws, "stale", Routes::recorder(), stale);
     let pages = pages.or(deflated).unify().or(refused).unify();
     let pages = pages.or(stale).unify();
+    let reader = page(ws, "reader", Routes::reader(), unchanged);
+    let pages = pages.or(reader).unify().or(publishing(ws)).unify();
     let http = pages.or(script).unify().or(received).unify();
     let routes = ws.filter().or(ws.client()).unify();
     routes.or(http).unify().boxed()

@@ -37,6 +37,12 @@ async fn messages_arrive_once_and_in_order_in_both_directions_over_twenty_cuts()
 }
 
 #[tokio::test]
+async fn a_page_that_was_away_for_longer_than_its_grace_shows_each_message_once() {
+    let url = server::start_impatient().await;
+    script::run("stream_returns.mjs", &[&url]).await;
+}
+
+#[tokio::test]
 async fn a_refused_handshake_shows_its_reason() {
     let url = server::start().await;
     script::run("stream_refused.mjs", &[&url]).await;

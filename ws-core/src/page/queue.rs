@@ -195,10 +195,14 @@ impl PageQueue {
         }
     }
 
-    /// Whether the page has missed something, or will miss it if the queue ends now.
-    pub(super) fn is_lossy(&self) -> bool {
+    /// The offset that the page must have received, so that it has missed nothing if the queue ends
+    /// now. `None` if it has missed something already.
+    pub(super) fn needed_offset(&self) -> Option<u64> {
         let matters = |item: &QueueItem| item.queued.loss == Loss::Matters;
-        self.reset_due.is_some() || self.reset_at.is_some() || self.items.iter().any(matters)
+        let last = self.items.iter().rposition(matters);
+        let needed = last.map_or(0, |at| self.base + 1 + at as u64);
+        let has_reset = self.reset_due.is_some() || self.reset_at.is_some();
+        (!has_reset).then_some(needed)
     }
 
     /// The page can no longer get these messages from the histories of their topics.

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::PageSubscribeError;
-use super::base::StreamStamp;
 use super::queue::Loss;
 use super::registry::Pages;
 use super::stream::{NotAdded, PageReport, ReportedCursor, Stream, SubscribedBy};
@@ -193,13 +192,14 @@ pub(crate) enum RestoredBy {
 
 impl PageResume {
     pub(crate) fn new(pages: &Arc<Pages>, stream: &Arc<Stream>, page: &PageReturn) -> Self {
-        let continues = |stamp: StreamStamp| stream.can_continue(stamp);
-        let reported = page.report.cursor.filter(|cursor| continues(cursor.stamp));
+        let position = page.report.position;
+        let continues = |it: &ReportedCursor| stream.can_continue(it.stamp, position);
+        let reported = page.report.cursor.filter(continues);
         let cursor = page.cursor.as_ref().filter(|_| reported.is_some());
         let reason = match reported {
             Some(reported) if reported.is_empty => ResumeReason::New,
             Some(_) => ResumeReason::Continued,
-            None if stream.is_unknown_to(page.report.position) => ResumeReason::Lost,
+            None if stream.is_unknown_to(position) => ResumeReason::Lost,
             None => ResumeReason::New,
         };
         Self {

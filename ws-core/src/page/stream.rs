@@ -34,13 +34,12 @@ pub(crate) use epoch::{AttachRequest, Epoch, PageReport, Position};
 use init_lock::InitLock;
 use lineage::Lineage;
 pub(crate) use lineage::ReportedCursor;
-pub(super) use lineage::{BaseDue, StreamOrigin};
+pub(super) use lineage::{BaseDue, EndedStream, StreamOrigin};
 pub(crate) use outcomes::{Accepted, AttachError, Progress};
 pub(super) use state::FollowUp;
 use state::{ResumePlan, StreamState, WaitingWriter, follow_up_of_close, frame};
 use topics::TopicSubscriptions;
 pub(super) use topics::{NotAdded, SubscribedBy};
-pub(super) use weight::Weight;
 
 /// A socket attached to a page's stream.
 pub(crate) trait PageSocket: Send + Sync {

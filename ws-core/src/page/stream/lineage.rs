@@ -26,7 +26,7 @@ pub(in crate::page) struct StreamOrigin {
     pub(in crate::page) heads: Box<[u8]>,
     pub(in crate::page) base: BaseDue,
     /// The last stream of the page, if that has ended without a loss.
-    pub(in crate::page) predecessor: Option<u64>,
+    pub(in crate::page) predecessor: Option<EndedStream>,
     pub(in crate::page) keys: Arc<BaseKeys>,
 }
 
@@ -44,6 +44,25 @@ impl StreamOrigin {
     }
 }
 
+/// A stream that has ended without a loss.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::page) struct EndedStream {
+    pub(in crate::page) number: u64,
+    pub(in crate::page) epoch: u64,
+    /// The offset that the page must have received.
+    pub(in crate::page) needed: u64,
+}
+
+impl EndedStream {
+    /// Whether a page at this position has missed nothing.
+    fn is_complete_at(&self, position: Option<Position>) -> bool {
+        self.needed == 0
+            || position.is_some_and(|own| {
+                own.epoch == Epoch::Ours(self.epoch) && own.offset >= self.needed
+            })
+    }
+}
+
 /// Whether the page needs a new base.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::page) enum BaseDue {
@@ -58,15 +77,15 @@ pub(super) struct Lineage {
     /// The end of the log when the stream began, or when another session took it over.
     heads: Box<[u8]>,
     pub(super) base: BaseDue,
-    predecessor: Option<u64>,
+    predecessor: Option<EndedStream>,
     /// The cursor with which the page continues, if its epoch ended without a loss.
     pub(super) continuation: Option<ReportedCursor>,
     /// Whether any socket was attached.
     pub(super) attached: bool,
     /// The handler has failed, and its state is lost.
     pub(super) failed: bool,
-    /// The stream has ended without a loss.
-    pub(super) ended_clean: bool,
+    /// The stream has ended, and the page has missed nothing if it has received this offset.
+    pub(super) needed_at_end: Option<u64>,
 }
 
 impl Lineage {
@@ -74,7 +93,7 @@ impl Lineage {
         number: u64,
         heads: Box<[u8]>,
         base: BaseDue,
-        predecessor: Option<u64>,
+        predecessor: Option<EndedStream>,
     ) -> Self {
         Self {
             number,
@@ -84,7 +103,7 @@ impl Lineage {
             continuation: None,
             attached: false,
             failed: false,
-            ended_clean: false,
+            needed_at_end: None,
         }
     }
 
@@ -127,9 +146,10 @@ impl StreamState {
         (lineage.base == BaseDue::Due).then(|| self.sealed_base(keys, page))
     }
 
-    /// Whether the end of the stream, now, is no loss for the page.
-    pub(super) fn ends_clean(&self) -> bool {
-        !self.queue.is_lossy() && !self.incomplete && !self.lineage.failed
+    /// The offset that the page must have received, so that the end of the stream, now, is no loss.
+    pub(super) fn needed_at_end(&self) -> Option<u64> {
+        let needed = self.queue.needed_offset();
+        needed.filter(|_| !self.incomplete && !self.lineage.failed)
     }
 }
 
@@ -140,10 +160,17 @@ impl Stream {
     }
 
     /// Whether a cursor with a base of this stream, or of the last one, continues.
-    pub(in crate::page) fn can_continue(&self, stamp: StreamStamp) -> bool {
+    pub(in crate::page) fn can_continue(
+        &self,
+        stamp: StreamStamp,
+        position: Option<Position>,
+    ) -> bool {
         let state = self.lock();
         let lineage = &state.lineage;
-        let is_known = lineage.number == stamp.number || lineage.predecessor == Some(stamp.number);
+        let is_known = lineage.number == stamp.number
+            || lineage
+                .predecessor
+                .is_some_and(|it| it.number == stamp.number && it.is_complete_at(position));
         is_known && stamp.session == state.session.generation()
     }
 
@@ -170,15 +197,20 @@ impl Stream {
         (state.lineage.heads, state.lineage.base) = (heads, BaseDue::Due);
     }
 
-    /// The number by which the page can continue after the end of this stream. `None` if it has
+    /// The stream with which the page can continue after the end of this one. `None` if it has
     /// missed something.
-    pub(in crate::page) fn ended_as(&self) -> Option<u64> {
+    pub(in crate::page) fn ended_as(&self) -> Option<EndedStream> {
         let state = self.lock();
         let lineage = &state.lineage;
-        // A page that never got here has the base of the stream before.
-        let unknown = lineage.predecessor.filter(|_| !lineage.attached);
-        let number = unknown.unwrap_or(lineage.number);
-        let is_clean = lineage.ended_clean && !self.topics.is_lossy();
-        is_clean.then_some(number)
+        let needed = lineage.needed_at_end.filter(|_| !self.topics.is_lossy())?;
+        match lineage.predecessor {
+            // A page that never got here has the base of the stream before.
+            Some(before) if !lineage.attached => Some(before).filter(|_| needed == 0),
+            _ => Some(EndedStream {
+                number: lineage.number,
+                epoch: state.epoch,
+                needed,
+            }),
+        }
     }
 }

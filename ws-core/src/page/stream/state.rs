@@ -317,7 +317,7 @@ impl StreamState {
     /// Ends the stream. Returns the socket to close.
     pub(super) fn end(&mut self, bye: bool) -> Option<Arc<dyn PageSocket>> {
         self.ended = true;
-        self.lineage.ended_clean = !bye && self.ends_clean();
+        self.lineage.needed_at_end = self.needed_at_end().filter(|_| !bye);
         self.queue.clear();
         if let Some(feed) = self.feed.take() {
             if bye {
