@@ -34,7 +34,7 @@ pub use cluster::ClusterOptions;
 pub use pages::UserPages;
 pub use permits::{NoPermit, Permit};
 
-pub use crate::log::Secrets;
+use crate::log::Secrets;
 
 /// The state that the connections of one server share: topics, sessions, and the list of
 /// connections.

@@ -26,6 +26,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
+pub use crate::log::Secrets;
 pub use error::{SessionError, SessionSubscribeError, StoreError};
 pub use id::{SessionId, SessionKey, SessionToken};
 pub use live::Session;

@@ -286,13 +286,11 @@ pub mod session {
     //! under the token's hash. [`Sessions`] finds, begins, renews and ends the sessions of one
     //! server. A [`Session`] is a handle to one session, for hooks and HTTP handlers.
     #[doc(inline)]
-    pub use ws_core::hub::Secrets;
-    #[doc(inline)]
     pub use ws_core::session::{
-        ForeignSession, MemoryStore, Newcomer, NoSession, SECURE_PREFIX, Session, SessionError,
-        SessionGeneration, SessionId, SessionKey, SessionOptions, SessionOptionsError,
-        SessionRecord, SessionSource, SessionStore, SessionSubscribeError, SessionToken, Sessions,
-        StoreError,
+        ForeignSession, MemoryStore, Newcomer, NoSession, SECURE_PREFIX, Secrets, Session,
+        SessionError, SessionGeneration, SessionId, SessionKey, SessionOptions,
+        SessionOptionsError, SessionRecord, SessionSource, SessionStore, SessionSubscribeError,
+        SessionToken, Sessions, StoreError,
     };
 
     pub mod cookies {

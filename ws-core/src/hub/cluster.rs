@@ -11,7 +11,7 @@ use crate::log::shared::{
     AfterLane, AppendLimits, Apply, Author, Engine, Event, Incarnation, Node, NodeOptions, Record,
     RecordedMember, WindowLimits,
 };
-use crate::log::{Lane, Lanes};
+use crate::log::{Lane, Lanes, Secrets};
 use crate::presence::topics::Presence;
 use crate::session::Sessions;
 use crate::topic::{Burst, SharedLog, Topics};
@@ -157,11 +157,8 @@ impl Hub {
         options: &ClusterOptions,
     ) -> Self {
         let history = limits.history;
-        let topics = Topics::with_secrets(
-            limits.publish_inline,
-            history,
-            Secrets::of(options.secret),
-        );
+        let topics =
+            Topics::with_secrets(limits.publish_inline, history, Secrets::of(options.secret));
         let hub = Self::with_topics(limits, sessions, topics);
         let apply = HubState {
             topics: Arc::downgrade(&hub.inner.topics),

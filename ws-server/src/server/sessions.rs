@@ -1,7 +1,7 @@
 //! Settings for sessions.
 
-use ws_core::hub::Secrets;
 use ws_core::limits::SessionLimits;
+use ws_core::session::Secrets;
 use ws_core::session::{SessionSource, SessionStore};
 
 use super::Server;

@@ -4,9 +4,9 @@ use ws_core::admit::{
     AdmissionPolicy, AllowedOrigin, AllowedOrigins, ForwardedPort, Network, Origin, RequestLog,
     TrustedProxies,
 };
-use ws_core::hub::{Hub, Secrets};
+use ws_core::hub::Hub;
 use ws_core::limits::{LimitOptions, ServerLimits};
-use ws_core::session::{SessionOptions, Sessions};
+use ws_core::session::{Secrets, SessionOptions, Sessions};
 
 use crate::base::{self, BasePath};
 use crate::client;
