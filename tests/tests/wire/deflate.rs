@@ -247,6 +247,7 @@ async fn a_bomb_is_refused_with_1009() {
     assert!(bomb.len() <= 1 << 20, "{} bytes", bomb.len());
     client.send(raw(COMPRESSED_BINARY, &bomb)).await;
     assert_eq!(client.until_close().await, (Vec::new(), 1009));
+    client.finish().await;
     assert_eq!(reports.next().await, "ProtocolError 1009");
     // One byte above the limit, and a header that declares more compressed bytes than the limit.
     let mut client = packing(&server, "/echo").await;
@@ -273,6 +274,7 @@ async fn data_that_cannot_be_inflated_is_refused_with_1007() {
             (Vec::new(), 1007),
             "{payload:x?}"
         );
+        client.finish().await;
         assert_eq!(reports.next().await, "InvalidPayload 1007");
     }
 }
@@ -287,6 +289,7 @@ async fn an_unexpected_rsv1_is_refused_with_1002() {
     for client in [&mut refused, &mut silent] {
         client.send(&packed).await;
         assert_eq!(client.until_close().await, (Vec::new(), 1002));
+        client.finish().await;
         assert_eq!(reports.next().await, "ProtocolError 1002");
     }
     for wrong in [
@@ -299,6 +302,7 @@ async fn an_unexpected_rsv1_is_refused_with_1002() {
         let mut client = packing(&server, "/echo").await;
         client.send(&wrong).await;
         assert_eq!(client.until_close().await, (Vec::new(), 1002), "{wrong:x?}");
+        client.finish().await;
         assert_eq!(reports.next().await, "ProtocolError 1002");
     }
 }
