@@ -165,6 +165,49 @@ impl<H> Socket<H> {
     /// Same as [`watch`](Self::watch), but delivers the events to the handler: in `info`, converted
     /// to the mailbox type, which is `From<MembersEvent<Member>>`. The limits and errors are those
     /// of [`listen`](Self::listen).
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    /// use ws_server::topic::MembersEvent;
+    ///
+    /// topics! {
+    ///     /// A table for two. Its members are the players.
+    ///     pub Table: "table/{id: u64}" => String { presence: String };
+    /// }
+    ///
+    /// struct Player { table: Table }
+    ///
+    /// #[ws_handler]
+    /// impl Player {
+    ///     fn init(Path(id): Path<u64>, session: Session, socket: &Socket<Self>) -> Self {
+    ///         let (table, user) = (Table(id), session.user().unwrap_or("guest"));
+    ///         socket.enter(&table, user, user.to_owned());
+    ///         socket.listen_members(&table);
+    ///         Player { table }
+    ///     }
+    ///
+    ///     /// Begins the game when the second player has come.
+    ///     fn info(&mut self, _: MembersEvent<String>, socket: &Socket<Self>, hub: &Hub) -> Option<&'static str> {
+    ///         if hub.member_count(&self.table) < 2 {
+    ///             return None;
+    ///         }
+    ///         socket.unlisten_members(&self.table);
+    ///         Some("begin")
+    ///     }
+    ///
+    ///     /// Leaves the table before the connection ends.
+    ///     fn message(&mut self, _resign: String, socket: &Socket<Self>) {
+    ///         socket.leave(&self.table);
+    ///     }
+    /// }
+    ///
+    /// dispatch! {
+    ///     struct Routes;
+    ///
+    ///     game: "/tables/{id: u64}" => Player;
+    /// }
+    /// # fn main() {}
+    /// ```
     pub fn listen_members<D, M>(&self, topic: &D)
     where
         D: HasPresence,
