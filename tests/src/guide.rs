@@ -19,6 +19,7 @@ chapters! {
     PageStreams: "page-streams.md",
     Tokens: "tokens.md",
     Warp: "warp.md",
+    Axum: "axum.md",
     Proxies: "proxies.md",
     Tls: "tls.md",
     Deployment: "deployment.md",

@@ -10,16 +10,13 @@ use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName,
     IF_NONE_MATCH, VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use sha2::{Digest, Sha256};
-use warp::Filter;
-use warp::filters::BoxedFilter;
-use warp::reply::Response;
 use ws_core::fields::elements;
 use ws_core::page::BrowserClientPaths;
 
 use crate::base::BasePath;
-use crate::filter::WsFilter;
+use crate::body::WsBody;
 
 /// The source of the browser client: an ES module without dependencies.
 const SOURCE: &str = include_str!("../client/client.js");
@@ -102,7 +99,7 @@ impl ClientFile {
     }
 
     /// Returns the response to a GET or HEAD with these headers.
-    fn respond(&self, headers: &HeaderMap, cache: &'static str) -> Response {
+    fn respond(&self, headers: &HeaderMap, cache: &'static str) -> Response<WsBody> {
         let gzip = accepts_gzip(headers);
         let (body, tag) = if gzip {
             (&self.gzip, &self.tags[1])
@@ -156,7 +153,7 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     any
 }
 
-fn status(status: StatusCode) -> Response {
+fn status(status: StatusCode) -> Response<WsBody> {
     let mut response = Response::default();
     *response.status_mut() = status;
     response
@@ -172,44 +169,27 @@ pub(crate) fn urls(base: &BasePath, prefix: &str) -> BrowserClientPaths {
     }
 }
 
-/// Serves the client and new pages below this prefix; other paths are rejected. The filter works at
-/// the root, where it sees the base path, and mounted below it, where it does not.
-pub(crate) fn serve(base: &BasePath, prefix: &str, new_page: &WsFilter) -> WsFilter {
-    let below_base = serve_below(prefix, new_page.clone());
-    if base.as_str().is_empty() {
-        return below_base;
+/// A resource below the path of the browser client.
+#[derive(Clone, Copy)]
+pub(crate) enum ClientResource {
+    File(CachedFile),
+    /// A new page of the visitor, for a POST.
+    NewPage,
+}
+
+/// A file, and the value of its `Cache-Control`.
+#[derive(Clone, Copy)]
+pub(crate) struct CachedFile {
+    file: &'static ClientFile,
+    cache: &'static str,
+}
+
+/// Finds the resource with this path, which does not contain the base.
+pub(crate) fn find(prefix: &str, path: &str) -> Option<ClientResource> {
+    let name = path.strip_prefix(prefix)?.strip_prefix('/')?;
+    if name == "page" {
+        return Some(ClientResource::NewPage);
     }
-    let whole = format!("{}{prefix}", base.as_str());
-    let at_root = serve_below(&whole, new_page.clone());
-    at_root.or(below_base).unify().boxed()
-}
-
-fn serve_below(prefix: &str, new_page: WsFilter) -> WsFilter {
-    let below = below(prefix);
-    let page = below.clone().and(warp::path("page")).and(warp::path::end());
-    below
-        .and(warp::path::param())
-        .and(warp::path::end())
-        .and(warp::method())
-        .and(warp::header::headers_cloned())
-        .and_then(async |name: String, method: Method, headers: HeaderMap| {
-            find(&name, &method, &headers).ok_or_else(warp::reject::not_found)
-        })
-        .or(page.and(new_page))
-        .unify()
-        .boxed()
-}
-
-/// Matches the segments of a prefix.
-fn below(prefix: &str) -> BoxedFilter<()> {
-    let parts = prefix.split('/').filter(|part| !part.is_empty());
-    parts.fold(warp::any().boxed(), |before, part| {
-        before.and(warp::path(part.to_owned())).boxed()
-    })
-}
-
-/// Returns the response to a request for this file, or `None` if there is no such file.
-fn find(name: &str, method: &Method, headers: &HeaderMap) -> Option<Response> {
     let (file, cache) = if name == "client.js" {
         (&FILES.alias, "no-cache")
     } else if name == "client.d.ts" {
@@ -219,11 +199,22 @@ fn find(name: &str, method: &Method, headers: &HeaderMap) -> Option<Response> {
     } else {
         return None;
     };
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
-        let allowed = HeaderValue::from_static("GET, HEAD");
-        response.headers_mut().insert(ALLOW, allowed);
-        return Some(response);
+    Some(ClientResource::File(CachedFile { file, cache }))
+}
+
+impl CachedFile {
+    /// Returns the response to a request with this method and these headers.
+    pub(crate) fn respond(self, method: &Method, headers: &HeaderMap) -> Response<WsBody> {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return method_not_allowed(HeaderValue::from_static("GET, HEAD"));
+        }
+        self.file.respond(headers, self.cache)
     }
-    Some(file.respond(headers, cache))
+}
+
+/// The response to a request whose method is not one of these.
+pub(crate) fn method_not_allowed(allowed: HeaderValue) -> Response<WsBody> {
+    let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(ALLOW, allowed);
+    response
 }

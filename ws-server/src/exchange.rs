@@ -4,6 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ws_core::throttle::LogThrottle;
 
+/// An extension that the server's own accept loop sets: the target of the request, of which warp
+/// shows filters only parts, and the exchange of the request.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    #[cfg(feature = "warp")]
+    pub(crate) uri: http::Uri,
+    pub(crate) exchange: Exchange,
+}
+
 /// One request and its response. Clones share the same exchange.
 ///
 /// A visit that is dropped without a response is logged only when the application responds: if the
@@ -71,9 +80,9 @@ impl DroppedVisit {
             tracing::warn!(
                 cookies = self.cookies,
                 visits,
-                "a `Visit` was dropped without `reply` or `refuse`, so the browser does not get \
-                 its cookies; respond with `visit.reply(…)`, and put `ws.session()` and \
-                 `ws.page()` behind the filters that may reject"
+                "a `Visit` was dropped without a response, so the browser does not get its \
+                 cookies; respond with `visit.reply(…)`, or call `visit.apply(…)`, and put \
+                 `ws.session()` and `ws.page()` behind the filters that may reject"
             );
         }
     }

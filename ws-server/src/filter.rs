@@ -1,17 +1,21 @@
-//! The routes of a server as one warp filter.
+//! The routes of a server as one warp filter, and the browser client as another.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{Method, Uri};
+use http::request::Parts;
+use http::{Method, Request, Response, Uri};
 use hyper::upgrade::OnUpgrade;
 use warp::filters::BoxedFilter;
 use warp::path::{FullPath, Tail};
 use warp::{Filter, Rejection};
 
-use crate::exchange::Exchange;
+use crate::body::WsBody;
+use crate::client::{self, ClientResource};
+use crate::exchange::Target;
 use crate::handshake::{self, Arrival};
+use crate::peer::{PeerAddr, canonical};
 use crate::shared::ServerShared;
 
 /// The filter of [`Ws::filter`](crate::Ws::filter).
@@ -31,37 +35,6 @@ use crate::shared::ServerShared;
 /// }
 /// ```
 pub type WsFilter = BoxedFilter<(warp::reply::Response,)>;
-
-/// The address of the client, as an extension of a request.
-///
-/// The server's own accept loop sets it. If another loop drives [`Ws::filter`](crate::Ws::filter)
-/// through `warp::service`, set it there. Without it the filter knows only the address that warp
-/// provides, which is none outside of `warp::serve`, and the limits per address have no effect.
-///
-/// ```
-/// use std::net::SocketAddr;
-/// use ws_server::PeerAddr;
-///
-/// /// Called by an accept loop of your own for each request.
-/// fn accepted<B>(mut request: http::Request<B>, client: SocketAddr) -> http::Request<B> {
-///     request.extensions_mut().insert(PeerAddr(client));
-///     request
-/// }
-/// # let client = ([192, 0, 2, 1], 80).into();
-/// # let request = accepted(http::Request::new(()), client);
-/// # assert_eq!(request.extensions().get(), Some(&PeerAddr(client)));
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "it is a name for its one field")]
-pub struct PeerAddr(pub SocketAddr);
-
-/// An extension that the server's own accept loop sets: the target of the request, of which warp
-/// shows filters only parts, and the exchange of the request.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) uri: Uri,
-    pub(crate) exchange: Exchange,
-}
 
 /// Builds the filter: it finds the route first, and extracts the rest of the request only if there
 /// is one.
@@ -95,20 +68,76 @@ pub(crate) fn build(shared: &Arc<ServerShared>) -> WsFilter {
                 };
                 let shared = serving.clone();
                 async move {
-                    if handshake::falls_through(&shared, &arrival) {
-                        let refusal = handshake::recent_refusal(&shared, &arrival);
-                        return refusal.ok_or_else(warp::reject::not_found);
+                    let Arrival { uri, headers, .. } = &arrival;
+                    if handshake::falls_through(&shared, headers) {
+                        let refusal = handshake::recent_refusal(&shared, peer, uri, headers);
+                        return refusal.map(reply).ok_or_else(warp::reject::not_found);
                     }
-                    let response = handshake::respond(&shared, found, arrival).await;
-                    if let (Some(opened), Some(on_upgrade)) = (response.opened, on_upgrade) {
-                        let unsent = shared.limits.unsent;
-                        tokio::spawn(handshake::upgrade(on_upgrade, opened, unsent));
-                    }
-                    Ok::<_, Rejection>(response.response)
+                    let response =
+                        handshake::respond_and_upgrade(&shared, found, arrival, on_upgrade);
+                    Ok::<_, Rejection>(reply(response.await))
                 }
             },
         )
         .boxed()
+}
+
+/// Builds the filter of the browser client, with the filter of new pages.
+pub(crate) fn client(shared: &Arc<ServerShared>, new_page: WsFilter) -> WsFilter {
+    let (files, pages) = (shared.clone(), shared.clone());
+    let file = path()
+        .and_then(move |path: PathAndTail| {
+            let found = match find_client(&files, path.as_ref()) {
+                Some(ClientResource::File(file)) => Ok(file),
+                _ => Err(warp::reject::not_found()),
+            };
+            std::future::ready(found)
+        })
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .map(|file: client::CachedFile, method, headers| reply(file.respond(&method, &headers)));
+    let page = path()
+        .and_then(move |path: PathAndTail| {
+            let found = match find_client(&pages, path.as_ref()) {
+                Some(ClientResource::NewPage) => Ok(()),
+                _ => Err(warp::reject::not_found()),
+            };
+            std::future::ready(found)
+        })
+        .untuple_one();
+    file.or(page.and(new_page)).unify().boxed()
+}
+
+fn find_client(shared: &ServerShared, path: Option<&(FullPath, Tail)>) -> Option<ClientResource> {
+    let (_, rest) = whole_and_rest(shared, path);
+    client::find(&shared.client_path, rest)
+}
+
+/// The parts of a request that warp shows.
+pub(crate) fn parts() -> impl Filter<Extract = (Parts,), Error = Infallible> + Clone {
+    warp::method()
+        .and(warp::ext::optional::<Target>())
+        .and(warp::header::headers_cloned())
+        .and(peer())
+        .map(|method, target: Option<Target>, headers, peer| {
+            let (mut parts, ()) = Request::new(()).into_parts();
+            parts.method = method;
+            parts.headers = headers;
+            if let Some(peer) = peer {
+                parts.extensions.insert(PeerAddr(peer));
+            }
+            if let Some(target) = target {
+                // Only the authority matters here, and warp provides none.
+                parts.uri = target.uri.clone();
+                parts.extensions.insert(target);
+            }
+            parts
+        })
+}
+
+/// Converts a response for warp.
+pub(crate) fn reply(response: Response<WsBody>) -> warp::reply::Response {
+    response.map(|body| body.into_bytes().into())
 }
 
 /// The path of a request, and the part of it that remains below the mount point of the filter.
@@ -129,6 +158,18 @@ fn path() -> impl Filter<Extract = (PathAndTail,), Error = Infallible> + Clone {
 type FilterMatch = (handshake::FoundRoute, String);
 
 fn find(shared: &ServerShared, path: Option<&(FullPath, Tail)>) -> Result<FilterMatch, Rejection> {
+    let (whole, rest) = whole_and_rest(shared, path);
+    match handshake::find(shared, rest) {
+        None => Err(warp::reject::not_found()),
+        Some(found) => Ok((found, whole.to_owned())),
+    }
+}
+
+/// Returns the whole path, and the part of it below the mount point and below the base.
+fn whole_and_rest<'p>(
+    shared: &ServerShared,
+    path: Option<&'p (FullPath, Tail)>,
+) -> (&'p str, &'p str) {
     let (whole, rest) = match path {
         None => ("/", "/"),
         Some((full, tail)) => (full.as_str(), with_slash(full.as_str(), tail.as_str())),
@@ -139,10 +180,7 @@ fn find(shared: &ServerShared, path: Option<&(FullPath, Tail)>) -> Result<Filter
     } else {
         rest
     };
-    match handshake::find(shared, rest) {
-        None => Err(warp::reject::not_found()),
-        Some(found) => Ok((found, whole.to_owned())),
-    }
+    (whole, rest)
 }
 
 /// Returns the rest of a path, with the slash that warp counts as part of the prefix.
@@ -159,7 +197,7 @@ fn query() -> impl Filter<Extract = (Option<String>,), Error = Infallible> + Cop
 }
 
 /// The client's address from our extension, or else from warp.
-pub(crate) fn peer() -> impl Filter<Extract = (Option<SocketAddr>,), Error = Infallible> + Copy {
+fn peer() -> impl Filter<Extract = (Option<SocketAddr>,), Error = Infallible> + Copy {
     warp::ext::optional::<PeerAddr>()
         .and(warp::addr::remote())
         .map(|ours: Option<PeerAddr>, warps: Option<SocketAddr>| {
@@ -167,12 +205,6 @@ pub(crate) fn peer() -> impl Filter<Extract = (Option<SocketAddr>,), Error = Inf
                 .or(warps)
                 .map(canonical)
         })
-}
-
-/// Maps an IPv4-mapped IPv6 address back to IPv4: otherwise all IPv4 clients of an IPv6 listener
-/// would share one /64.
-pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// The target of the request as far as warp shows it. It was parsed before, so parsing it again

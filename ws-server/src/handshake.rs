@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ORIGIN};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use hyper::upgrade::OnUpgrade;
-use warp::Reply;
 use ws_core::admit::{self, Client, Request};
 use ws_core::driver::ReadyConnection;
 use ws_core::error::Refusal;
@@ -16,6 +15,7 @@ use ws_core::extract::Params;
 use ws_core::fields::elements;
 use ws_core::route::Route;
 
+use crate::body::WsBody;
 use crate::connection;
 use crate::recent_refusals::RequestKey;
 use crate::shared::{PlainGets, ServerShared};
@@ -69,7 +69,7 @@ impl Arrival {
 
 /// The response to a request, and the connection that it opens if the response is a 101.
 pub(crate) struct HandshakeResponse {
-    pub(crate) response: warp::reply::Response,
+    pub(crate) response: Response<WsBody>,
     /// Waits for its transport.
     pub(crate) opened: Option<ReadyConnection>,
 }
@@ -103,34 +103,56 @@ async fn respond_on(
             let route = route.map_or("(none)", |route| route.spec.name);
             tracing::debug!(route, ?peer, status, "refused");
             HandshakeResponse {
-                response: refusal.into_response().into_response(),
+                response: refused(refusal),
                 opened: None,
             }
         }
     }
 }
 
+/// Does the same as [`respond`] under any server. The connection opens as soon as that server has
+/// upgraded the stream.
+pub(crate) async fn respond_and_upgrade(
+    shared: &ServerShared,
+    found: FoundRoute,
+    arrival: Arrival,
+    on_upgrade: Option<OnUpgrade>,
+) -> Response<WsBody> {
+    let HandshakeResponse { response, opened } = respond(shared, found, arrival).await;
+    if let (Some(opened), Some(on_upgrade)) = (opened, on_upgrade) {
+        tokio::spawn(upgrade(on_upgrade, opened, shared.limits.unsent));
+    }
+    response
+}
+
+/// The response that a refusal describes.
+pub(crate) fn refused(refusal: Refusal) -> Response<WsBody> {
+    refusal.into_response().map(WsBody::from)
+}
+
 /// Whether a request is left to the application although its path belongs to a route: a GET without
 /// an upgrade, if the server handles only upgrades.
-pub(crate) fn falls_through(shared: &ServerShared, arrival: &Arrival) -> bool {
-    shared.plain_gets == PlainGets::FallThrough && !admit::asks_for_upgrade(&arrival.headers)
+pub(crate) fn falls_through(shared: &ServerShared, headers: &HeaderMap) -> bool {
+    shared.plain_gets == PlainGets::FallThrough && !admit::asks_for_upgrade(headers)
 }
 
 /// Returns the refusal of a recent handshake to a page that asks for it by a GET, on a server that
 /// leaves such a GET to the application. A browser that loads a page never gets it.
 pub(crate) fn recent_refusal(
     shared: &ServerShared,
-    arrival: &Arrival,
-) -> Option<warp::reply::Response> {
-    let is_navigation = elements(&arrival.headers, &ACCEPT)
+    peer: Option<SocketAddr>,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Option<Response<WsBody>> {
+    let is_navigation = elements(headers, &ACCEPT)
         .any(|kind| kind.len() >= HTML.len() && kind[..HTML.len()].eq_ignore_ascii_case(HTML));
     if is_navigation {
         return None;
     }
-    let client = shared.policy.client(arrival.peer, &arrival.headers).ok()?;
-    let key = arrival.request_key(shared, &client);
+    let client = shared.policy.client(peer, headers).ok()?;
+    let key = shared.recent_refusals.key(client.address(), uri, headers);
     let refusal = shared.recent_refusals.take(key, Instant::now())?;
-    Some(refusal.into_response().into_response())
+    Some(refused(refusal))
 }
 
 /// The type that browsers accept when they load a page.
@@ -162,7 +184,7 @@ async fn connect(
     };
     match opened {
         Ok(opened) => Ok(HandshakeResponse {
-            response: upgrade.response().map(|()| "").into_response(),
+            response: upgrade.response().map(|()| WsBody::default()),
             opened: Some(opened),
         }),
         Err(refusal) => {
@@ -206,7 +228,7 @@ fn with_recent_refusal(
 
 /// Waits until hyper has written the 101, then runs the connection in a separate task, because this
 /// task still holds the state of HTTP.
-pub(crate) async fn upgrade(on_upgrade: OnUpgrade, opened: ReadyConnection, unsent: usize) {
+async fn upgrade(on_upgrade: OnUpgrade, opened: ReadyConnection, unsent: usize) {
     match on_upgrade.await {
         Ok(upgraded) => {
             let (transport, early): (_, Bytes) = connection::open(upgraded, unsent);

@@ -1,8 +1,9 @@
-//! WebSocket handlers, declared rather than wired, and served by warp.
+//! WebSocket handlers, declared rather than wired.
 //!
 //! An impl block with `init`, `message`, `info` and `terminate` becomes a handler; one
 //! [`dispatch!`] block becomes the table of routes, checked by the compiler; a [`Server`]
-//! serves it by itself or beside the rest of a warp application.
+//! serves it by itself or inside an application of warp, axum, or any other service of hyper and
+//! tower.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -71,13 +72,14 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `warp` (default) | [`Ws::filter`], [`Ws::serve`], [`Ws::session`] and other filters, [`Visit::reply`] |
 //! | `msgpack` | `decode::MsgPack<T>`: payloads and replies in `MessagePack` |
 //! | `cluster` | the module `cluster`: several servers over one log |
 //! | `redis` | `redis::RedisStore`: sessions in Redis or Valkey |
 //! | `redis-tls` | `redis`, also over TLS |
 //! | `test-kit` | the module `testkit`: clients and pages in memory, with paused time |
 //!
-//! All are off by default. Tests need these lines in `Cargo.toml`:
+//! The others are off by default. Tests need these lines in `Cargo.toml`:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -91,7 +93,9 @@
 //! - [`dispatch!`]: the syntax of tables, and every option of a route;
 //! - [`Server`] and [`Ws`]: configuration, serving, shutdown;
 //! - [`session`]: sessions of visitors, stores, and sessions that the application manages itself;
-//! - [`Ws::session`], [`Ws::page`] and [`Visit`]: the HTTP side of sessions, as warp filters;
+//! - [`Ws::service`]: the server inside an application of axum, hyper or tower;
+//! - [`Visit`]: the HTTP side of sessions, by [`Ws::visit`] for any request, and by the warp filters
+//!   [`Ws::session`] and [`Ws::page`];
 //! - [`PageStream`], [`Page`] and [`Ws::client`]: messages pushed to a page arrive once and in
 //!   order, over any number of connections;
 //! - [`call`]: requests of clients, and their answers;
@@ -103,18 +107,21 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod base;
+mod body;
 mod client;
 mod connection;
 mod exchange;
 #[cfg(feature = "metrics")]
 mod facade;
 mod failure;
+#[cfg(feature = "warp")]
 mod filter;
 mod handshake;
 mod measurements;
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
 mod operations;
+mod peer;
 mod prometheus;
 mod readiness;
 mod recent_refusals;
@@ -122,15 +129,22 @@ mod recent_refusals;
 pub mod redis;
 pub mod runtime;
 mod server;
+mod service;
 mod shared;
 mod visitors;
 mod watchdog;
 
+pub use body::{FallbackBody, WsBody};
 pub use failure::Error;
-pub use filter::{PeerAddr, WsFilter};
+#[cfg(feature = "warp")]
+pub use filter::WsFilter;
 pub use operations::OperationsService;
-pub use server::{Server, StateFor, Stateless, WithState, Ws};
-pub use visitors::{Visit, recover, reject};
+pub use peer::PeerAddr;
+pub use server::{RequestBody, Server, StateFor, Stateless, WithState, Ws};
+pub use service::{WithFallback, WsFuture, WsService};
+pub use visitors::Visit;
+#[cfg(feature = "warp")]
+pub use visitors::{recover, reject};
 
 #[doc(inline)]
 pub use ws_core::close::{Close, CloseCause, CloseCode, CloseReason};

@@ -14,6 +14,8 @@ use crate::recent_refusals::RecentRefusals;
 use crate::shared::{OperatorHints, ServerShared};
 
 mod accept;
+#[cfg(feature = "warp")]
+mod filters;
 mod http;
 mod listen;
 mod mounting;
@@ -29,6 +31,7 @@ mod signals;
 mod testing;
 mod ws;
 
+pub use http::RequestBody;
 use settings::{Origins, Settings};
 pub use ws::Ws;
 
@@ -448,6 +451,7 @@ impl<S, G> Server<S, G> {
             base,
             plain_gets,
             readiness: Readiness::default(),
+            peer: self.settings.peer,
         }))
     }
 }

@@ -1,10 +1,11 @@
 //! State that the filter, the accept loop and every clone of a server share.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use ws_core::admit::{AdmissionPolicy, Client};
 use ws_core::hub::Hub;
 use ws_core::limits::ServerLimits;
@@ -12,6 +13,7 @@ use ws_core::route::Router;
 use ws_core::throttle::LogThrottle;
 
 use crate::base::BasePath;
+use crate::peer::PeerSource;
 use crate::readiness::Readiness;
 use crate::recent_refusals::RecentRefusals;
 
@@ -29,6 +31,19 @@ pub(crate) struct ServerShared {
     pub(crate) base: BasePath,
     pub(crate) plain_gets: PlainGets,
     pub(crate) readiness: Readiness,
+    /// Finds the client's address under a server other than this one.
+    pub(crate) peer: PeerSource,
+}
+
+impl ServerShared {
+    /// Returns the address of the client of a request under a server other than this one.
+    pub(crate) fn peer(&self, extensions: &Extensions) -> Option<SocketAddr> {
+        let peer = self.peer.read(extensions);
+        if peer.is_none() && self.peer.is_unset() {
+            self.hints.unknown_peer();
+        }
+        peer
+    }
 }
 
 /// The handling of a GET on a route's path that requests no upgrade.
@@ -46,11 +61,23 @@ pub(crate) enum PlainGets {
 #[derive(Debug, Default)]
 pub(crate) struct OperatorHints {
     tls: AtomicBool,
+    peer: AtomicBool,
     /// Visits that were dropped without a response.
     pub(crate) dropped_visits: LogThrottle,
 }
 
 impl OperatorHints {
+    /// Logs a hint that nothing reports the addresses of clients.
+    fn unknown_peer(&self) {
+        let first = !self.peer.swap(true, Ordering::Relaxed);
+        if first {
+            tracing::warn!(
+                "the addresses of clients are unknown, so the limits per address have no effect; \
+                 set `Server::peer_addr`, or the extension `PeerAddr` of each request"
+            );
+        }
+    }
+
     /// Logs a hint if a proxy terminates TLS for this server but is not trusted: cookies are then
     /// less safe than they could be.
     pub(crate) fn check_proxy(&self, client: &Client, headers: &HeaderMap) {

@@ -1,36 +1,42 @@
-//! Sessions on the HTTP side of an application, as warp filters.
+//! Sessions on the HTTP side of an application.
 //!
-//! The filters are methods of [`Ws`](crate::Ws): `session`, `current_session`, `page` and
-//! `open_page`. They look a visitor up exactly as a handshake does.
+//! A visitor is looked up exactly as in a handshake: from the parts of any HTTP request, or by
+//! warp's filters, in `filters`.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Uri};
-use warp::Filter;
-use warp::filters::BoxedFilter;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, Uri};
 use ws_core::admit::{self, Client, Request};
 use ws_core::error::Refusal;
-use ws_core::page::Page;
 use ws_core::session::{Session, SessionError};
 
-use crate::exchange::Exchange;
-use crate::filter::{Target, WsFilter, peer};
+use crate::body::WsBody;
+use crate::exchange::{Exchange, Target};
 use crate::shared::ServerShared;
 
 mod cookie;
+#[cfg(feature = "warp")]
+mod filters;
+#[cfg(feature = "warp")]
 mod rejection;
+#[cfg(feature = "warp")]
+mod reply;
 mod visit;
 
+#[cfg(feature = "warp")]
+pub(crate) use filters::{current_session, current_visit, open_page, page, session};
+#[cfg(feature = "warp")]
 pub use rejection::{recover, reject};
 pub use visit::Visit;
 
 /// The parts of a request that identify its visitor.
-struct VisitRequest {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+struct VisitRequest<'r> {
+    method: &'r Method,
+    uri: &'r Uri,
+    headers: &'r HeaderMap,
     peer: Option<SocketAddr>,
     exchange: Option<Exchange>,
 }
@@ -41,40 +47,25 @@ struct FoundVisitor {
     client: Client,
 }
 
-/// Extracts every request, with the server that it belongs to.
-fn visit_requests(
-    shared: &Arc<ServerShared>,
-) -> impl Filter<Extract = (Arc<ServerShared>, VisitRequest), Error = Infallible> + Clone + use<> {
-    let shared = shared.clone();
-    warp::any().map(move || shared.clone()).and(visit_request())
-}
+impl<'r> VisitRequest<'r> {
+    fn new(shared: &ServerShared, parts: &'r Parts) -> Self {
+        let target = parts.extensions.get::<Target>();
+        Self {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            peer: shared.peer(&parts.extensions),
+            exchange: target.map(|target| target.exchange.clone()),
+        }
+    }
 
-fn visit_request() -> impl Filter<Extract = (VisitRequest,), Error = Infallible> + Clone {
-    warp::method()
-        .and(warp::ext::optional::<Target>())
-        .and(warp::header::headers_cloned())
-        .and(peer())
-        .map(|method, target: Option<Target>, headers, peer| {
-            let (uri, exchange) = target.map(|it| (it.uri, it.exchange)).unzip();
-            VisitRequest {
-                method,
-                // Only the authority matters here, and warp provides none.
-                uri: uri.unwrap_or_default(),
-                headers,
-                peer,
-                exchange,
-            }
-        })
-}
-
-impl VisitRequest {
     /// Looks the visitor up.
     async fn find_visitor(&self, shared: &ServerShared) -> Result<FoundVisitor, Refusal> {
         let request = Request {
-            method: &self.method,
+            method: self.method,
             version: None,
-            uri: &self.uri,
-            headers: &self.headers,
+            uri: self.uri,
+            headers: self.headers,
             peer: self.peer,
             can_upgrade: false,
         };
@@ -84,9 +75,9 @@ impl VisitRequest {
         if !self.method.is_safe() {
             admit::same_site(&request, &client, &shared.policy)?;
         }
-        shared.hints.check_proxy(&client, &self.headers);
+        shared.hints.check_proxy(&client, self.headers);
         let sessions = shared.hub.sessions();
-        let session = sessions.find(&self.headers, client.is_secure()).await;
+        let session = sessions.find(self.headers, client.is_secure()).await;
         let session = session.map_err(|error| failed(shared, error, &client))?;
         Ok(FoundVisitor { session, client })
     }
@@ -101,11 +92,6 @@ fn failed(shared: &ServerShared, error: SessionError, client: &Client) -> Refusa
     error.into()
 }
 
-/// The visitor's session; begins one if there is none.
-pub(crate) fn session(shared: &Arc<ServerShared>) -> BoxedFilter<(Visit,)> {
-    visits(shared, AfterLogon::SeparateSession)
-}
-
 /// How to handle a request that was in flight while a logon set another cookie in its browser. A
 /// cookie of a new session would overwrite that one.
 #[derive(Clone, Copy)]
@@ -116,19 +102,46 @@ enum AfterLogon {
     Refuse,
 }
 
-fn visits(shared: &Arc<ServerShared>, after_logon: AfterLogon) -> BoxedFilter<(Visit,)> {
-    visit_requests(shared)
-        .and_then(
-            move |shared: Arc<ServerShared>, request: VisitRequest| async move {
-                visit(&shared, &request, after_logon).await.map_err(reject)
-            },
-        )
-        .boxed()
+/// The visit of a request; begins a session if there is none.
+pub(crate) async fn begin(shared: &Arc<ServerShared>, parts: &Parts) -> Result<Visit, Refusal> {
+    let request = VisitRequest::new(shared, parts);
+    visit(shared, &request, AfterLogon::SeparateSession).await
+}
+
+/// The visit of a visitor who has a session.
+pub(crate) async fn find(
+    shared: &Arc<ServerShared>,
+    parts: &Parts,
+) -> Result<Option<Visit>, Refusal> {
+    let request = VisitRequest::new(shared, parts);
+    let FoundVisitor { session, client } = request.find_visitor(shared).await?;
+    let secure = client.is_secure();
+    let visit = session.map(|session| Visit::existing(shared.clone(), session, secure));
+    Ok(visit.map(|visit| visit.with_client(&client).with_exchange(request.exchange)))
+}
+
+/// Returns the id of a new page of the visitor, as JSON.
+pub(crate) async fn new_page(
+    shared: &Arc<ServerShared>,
+    parts: &Parts,
+) -> Result<Response<WsBody>, Refusal> {
+    let request = VisitRequest::new(shared, parts);
+    let mut visit = visit(shared, &request, AfterLogon::Refuse).await?;
+    let page = match visit.open_page() {
+        Ok(page) => page,
+        Err(error) => return Err(visit.failed(error)),
+    };
+    let mut response = Response::new(WsBody::from(page.announcement()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    visit.apply(headers);
+    Ok(response)
 }
 
 async fn visit(
     shared: &Arc<ServerShared>,
-    request: &VisitRequest,
+    request: &VisitRequest<'_>,
     after_logon: AfterLogon,
 ) -> Result<Visit, Refusal> {
     let found = request.find_visitor(shared).await?;
@@ -140,7 +153,7 @@ async fn visit(
 
 async fn visit_of(
     shared: &Arc<ServerShared>,
-    request: &VisitRequest,
+    request: &VisitRequest<'_>,
     FoundVisitor { session, client }: FoundVisitor,
     after_logon: AfterLogon,
 ) -> Result<Visit, Refusal> {
@@ -153,7 +166,7 @@ async fn visit_of(
             Refusal::FORBIDDEN.body("this URL requires a session of this site; log on first")
         );
     }
-    let overtaken = sessions.has_replaced_key(&request.headers, secure);
+    let overtaken = sessions.has_replaced_key(request.headers, secure);
     if overtaken && matches!(after_logon, AfterLogon::Refuse) {
         return Err(Refusal::CONFLICT.body("a logon has replaced the session"));
     }
@@ -163,54 +176,4 @@ async fn visit_of(
         return Ok(Visit::existing(shared.clone(), session, secure));
     }
     Ok(Visit::new_session(shared.clone(), session, token, secure))
-}
-
-/// The visitor's session, if there is one.
-pub(crate) fn current_session(shared: &Arc<ServerShared>) -> BoxedFilter<(Option<Session>,)> {
-    current_visit(shared)
-        .map(|visit: Option<Visit>| visit.map(|visit| visit.session().clone()))
-        .boxed()
-}
-
-/// The visit of a visitor who has a session.
-pub(crate) fn current_visit(shared: &Arc<ServerShared>) -> BoxedFilter<(Option<Visit>,)> {
-    visit_requests(shared)
-        .and_then(async |shared: Arc<ServerShared>, request: VisitRequest| {
-            let FoundVisitor { session, client } =
-                request.find_visitor(&shared).await.map_err(reject)?;
-            let secure = client.is_secure();
-            let visit = |session| Visit::existing(shared.clone(), session, secure);
-            let visit = session.map(visit);
-            let visit =
-                visit.map(|visit| visit.with_client(&client).with_exchange(request.exchange));
-            Ok::<_, warp::Rejection>(visit)
-        })
-        .boxed()
-}
-
-/// The visitor's session, and a new page of it.
-pub(crate) fn page(shared: &Arc<ServerShared>) -> BoxedFilter<(Visit, Page)> {
-    page_of(session(shared))
-}
-
-fn page_of(visit: BoxedFilter<(Visit,)>) -> BoxedFilter<(Visit, Page)> {
-    visit
-        .and_then(async |mut visit: Visit| match visit.open_page() {
-            Ok(page) => Ok((visit, page)),
-            Err(error) => Err(reject(visit.failed(error))),
-        })
-        .untuple_one()
-        .boxed()
-}
-
-/// Responds to a POST with the id of a new page, as JSON.
-pub(crate) fn open_page(shared: &Arc<ServerShared>) -> WsFilter {
-    warp::post()
-        .and(page_of(visits(shared, AfterLogon::Refuse)))
-        .map(|visit: Visit, page: Page| {
-            let json =
-                warp::reply::with_header(page.announcement(), "content-type", "application/json");
-            visit.reply(warp::reply::with_header(json, "cache-control", "no-store"))
-        })
-        .boxed()
 }

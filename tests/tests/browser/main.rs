@@ -1,6 +1,7 @@
 //! The pages of the examples in a real browser. Each test starts an example and runs a script of
 //! `tests/browser/` against it.
 
+mod axum;
 mod chat;
 mod cross_site;
 mod greeter;

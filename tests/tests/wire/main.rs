@@ -1,5 +1,6 @@
 //! The library on the wire: raw bytes over real sockets, without the library's own client.
 
+mod axum_site;
 mod base;
 mod blocking;
 mod browser;
@@ -23,6 +24,7 @@ mod requests;
 mod rooms;
 mod running;
 mod server;
+mod service;
 mod sessions;
 mod site;
 mod slow;

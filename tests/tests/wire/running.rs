@@ -73,6 +73,36 @@ impl Running {
         }
     }
 
+    /// Serves an application of axum under axum's own server.
+    pub(crate) async fn under_axum(ws: Ws, application: axum::Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = stopping();
+        let application = application.into_make_service_with_connect_info::<SocketAddr>();
+        let server = axum::serve(listener, application).with_graceful_shutdown(stopped);
+        Self {
+            address,
+            ws,
+            stop: Some(stop),
+            served: tokio::spawn(async { server.await.unwrap() }),
+        }
+    }
+
+    /// Serves an application of axum behind the server's routes, on the server's own accept loop.
+    pub(crate) async fn serve_axum(ws: Ws, application: axum::Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = stopping();
+        let service = ws.service().fallback(application);
+        let served = tokio::spawn(ws.serve_service_until(service, listener, stopped));
+        Self {
+            address,
+            ws,
+            stop: Some(stop),
+            served,
+        }
+    }
+
     pub(crate) async fn open(&self, path: &str) -> Client {
         Client::open(self.address, path).await
     }

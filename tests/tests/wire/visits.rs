@@ -56,7 +56,7 @@ async fn a_visit_of_a_client_that_leaves_while_the_application_works_is_not_logg
     let mut browser = Browser::new(server.address);
     assert_eq!(browser.get("/forgets").await, "forgotten");
     let line = captured.only(Level::WARN);
-    let expected = "a `Visit` was dropped without `reply` or `refuse`";
+    let expected = "a `Visit` was dropped without a response";
     assert!(
         line.contains(expected) && line.contains("visits=1"),
         "{line}"

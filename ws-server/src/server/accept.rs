@@ -19,7 +19,7 @@ use ws_core::stats::RefusalReason;
 use super::http::{self, Application, Timeouts};
 use super::permits::HttpPermits;
 use crate::connection::{Unsent, refuse, send_at_once};
-use crate::filter::canonical;
+use crate::peer::canonical;
 use crate::readiness::Readiness;
 use crate::shared::ServerShared;
 

@@ -1,10 +1,14 @@
 //! Settings for the location of a server: below a path, beside an application, behind a proxy.
 
+use std::net::SocketAddr;
+
+use http::Extensions;
 use ws_core::admit::{AdmissionPolicy, AllowedOrigin, AllowedOrigins, ForwardedPort};
 use ws_core::route::Router;
 
 use super::Server;
 use crate::failure::Error;
+use crate::peer::PeerSource;
 use crate::shared::PlainGets;
 
 impl<S, G> Server<S, G> {
@@ -15,10 +19,11 @@ impl<S, G> Server<S, G> {
     /// [`Page::stream_tag`](crate::Page::stream_tag) and the requests of the browser client then
     /// begin with it. Patterns of routes and [`client_path`](Self::client_path) do not contain it.
     ///
-    /// The filters work wherever they are mounted: `warp::path("live").and(ws.filter())`, or
-    /// `ws.filter()` at the root, where it matches below the base. [`Ws::run`](crate::Ws::run) also
-    /// serves everything below the base. Both also accept a path without it, because many proxies
-    /// remove the prefix before they forward a request.
+    /// Services and filters work wherever they are mounted: `nest_service("/live", ws.service())` of
+    /// axum and `warp::path("live").and(ws.filter())`, or at the root, where they match below the
+    /// base. [`Ws::run`](crate::Ws::run) also serves everything below the base. All of them also
+    /// accept a path without it, because many proxies remove the prefix before they forward a
+    /// request. So no route may begin with the base itself.
     ///
     /// Cookies keep `Path=/`: their prefix `__Host-` requires it, and pages outside of the base
     /// have the same session.
@@ -54,13 +59,14 @@ impl<S, G> Server<S, G> {
     }
 
     /// Leaves a GET of a route's path that requests no upgrade to the application, which may serve
-    /// a page at the same URL: `ws.filter().or(page)`. By default the response is a readable 426.
+    /// a page at the same URL: `ws.filter().or(page)`, or `ws.service().fallback(page)`. By default
+    /// the response is a readable 426.
     ///
     /// A request with `Sec-WebSocket-Key` or `-Version` counts as a request for an upgrade, even if
     /// a proxy has removed `Upgrade`. If a page sends a GET to ask why a recent handshake was
-    /// refused, it gets that refusal, unless the GET accepts `text/html`. If only the routes are
-    /// served, by [`Ws::run`](crate::Ws::run), there is no application, and the response is still
-    /// 426.
+    /// refused, it gets that refusal, unless the GET accepts `text/html`. If there is no
+    /// application, as under [`Ws::run`](crate::Ws::run) or in a service without a fallback, the
+    /// response is still 426.
     ///
     /// ```
     /// # use ws_server::prelude::*;
@@ -77,6 +83,38 @@ impl<S, G> Server<S, G> {
     /// ```
     pub const fn only_upgrades(mut self) -> Self {
         self.settings.plain_gets = PlainGets::FallThrough;
+        self
+    }
+
+    /// Sets a function that finds the client's address in the extensions of a request, for
+    /// [`Ws::service`](crate::Ws::service) and [`Ws::visit`](crate::Ws::visit) under another server.
+    ///
+    /// Under axum, serve the application with `into_make_service_with_connect_info::<SocketAddr>()`,
+    /// and read its `ConnectInfo`:
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # use std::net::SocketAddr;
+    /// # #[derive(Clone)]
+    /// # struct ConnectInfo<T>(T);
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// server.peer_addr(|extensions| {
+    ///     let info = extensions.get::<ConnectInfo<SocketAddr>>();
+    ///     info.map(|ConnectInfo(address)| *address)
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// The address must be that of the connection, never that of a header: headers of
+    /// [`trusted_proxies`](Self::trusted_proxies) count as usual. The extension
+    /// [`PeerAddr`](crate::PeerAddr) takes precedence. Without an address the limits per address
+    /// have no effect, and the first such request is logged at `warn`; `|_| None` states that there
+    /// is none, as behind a Unix socket.
+    pub fn peer_addr(
+        mut self,
+        read: impl Fn(&Extensions) -> Option<SocketAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.peer = PeerSource::new(read);
         self
     }
 

@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-use http::Method;
-use warp::path::Tail;
-use warp::{Filter, Rejection, Reply};
-
 use super::{Server, Ws};
-use crate::filter::WsFilter;
 use crate::operations::OperationsService;
 
 impl<S, G> Server<S, G> {
@@ -32,60 +27,11 @@ impl<S, G> Server<S, G> {
 }
 
 impl Ws {
-    /// Returns a filter that responds with the [`Stats`](crate::stats::Stats) of the hub, in the
-    /// text format of Prometheus: to every GET that gets there, so put a path before it. The
-    /// measurements concern only the operator: do not serve them to the public.
-    ///
-    /// ```no_run
-    /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
-    /// use warp::Filter;
-    ///
-    /// ws.filter().or(warp::path!("metrics").and(ws.metrics()))
-    /// # }
-    /// ```
-    #[must_use = "a filter does nothing before it is served"]
-    pub fn metrics(&self) -> WsFilter {
-        let service = self.metrics_service();
-        let respond = move |method: Method| {
-            let response = service.respond(&method, "");
-            async move { response.await.into_response() }
-        };
-        read_method().then(respond).boxed()
-    }
-
     /// Returns the service with the same responses as [`metrics`](Self::metrics), for axum, tower
     /// and hyper.
     #[must_use = "a service does nothing before it is served"]
     pub fn metrics_service(&self) -> OperationsService {
         OperationsService::metrics(self.shared.clone())
-    }
-
-    /// Returns a filter for health checks:
-    ///
-    /// * `/livez`: 200 as long as the process responds.
-    /// * `/readyz`: 200, or 503 if the server should get no new requests: from the start of a
-    ///   shutdown, while the server cannot accept connections (as it has too many open files), and
-    ///   while the session store does not answer.
-    ///
-    /// ```no_run
-    /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
-    /// use warp::Filter;
-    ///
-    /// ws.filter().or(ws.health())
-    /// # }
-    /// ```
-    #[must_use = "a filter does nothing before it is served"]
-    pub fn health(&self) -> WsFilter {
-        let service = self.health_service();
-        let probes = warp::path::tail().and_then(async |path: Tail| match path.as_str() {
-            "livez" | "readyz" => Ok(format!("/{}", path.as_str())),
-            _ => Err(warp::reject::not_found()),
-        });
-        let respond = move |path: String, method: Method| {
-            let response = service.respond(&method, &path);
-            async move { response.await.into_response() }
-        };
-        probes.and(read_method()).then(respond).boxed()
     }
 
     /// Returns the service with the same responses as [`health`](Self::health), for axum, tower and
@@ -99,9 +45,4 @@ impl Ws {
     pub fn health_service(&self) -> OperationsService {
         OperationsService::health(self.shared.clone())
     }
-}
-
-/// Extracts the method of a GET or a HEAD; all others are rejected with 405.
-fn read_method() -> impl Filter<Extract = (Method,), Error = Rejection> + Copy {
-    warp::get().or(warp::head()).unify().and(warp::method())
 }

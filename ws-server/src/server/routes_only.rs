@@ -20,20 +20,18 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::http::{
-    Activity, Application, HttpConnection, HttpEnd, HttpResponse, PeerService, ResponseBody,
-    ResponseFuture, Timeouts,
+    Activity, Application, HttpConnection, HttpEnd, ResponseBody, ResponseFuture, Timeouts,
 };
+use crate::body::WsBody;
 use crate::connection;
-use crate::filter::{WsFilter, canonical};
 use crate::handshake::{self, Arrival};
+use crate::peer::{PeerAddr, canonical};
+use crate::service::WsService;
 use crate::shared::ServerShared;
 
-/// The routes, and a filter for all other requests.
+/// The routes and the browser client.
 #[derive(Clone)]
-pub(super) struct RoutesOnly {
-    pub(super) shared: Arc<ServerShared>,
-    pub(super) fallback: WsFilter,
-}
+pub(super) struct RoutesOnly(pub(super) Arc<ServerShared>);
 
 impl Application for RoutesOnly {
     async fn serve(
@@ -43,11 +41,11 @@ impl Application for RoutesOnly {
         peer: SocketAddr,
         timeouts: Timeouts<'_, impl Future<Output = ()> + Send>,
     ) -> hyper::Result<()> {
-        let unsent = self.shared.limits.unsent;
+        let Self(shared) = self;
+        let unsent = shared.limits.unsent;
         let activity = timeouts.activity().clone();
         let service = RoutesService {
-            shared: self.shared,
-            fallback: self.fallback,
+            shared,
             peer,
             activity: activity.clone(),
         };
@@ -108,24 +106,27 @@ impl HttpConnection for UntilUpgrade<'_> {
 /// Serves the requests of one client.
 struct RoutesService {
     shared: Arc<ServerShared>,
-    fallback: WsFilter,
     peer: SocketAddr,
     activity: Arc<Activity>,
 }
 
 impl Service<Request<Incoming>> for RoutesService {
-    type Response = HttpResponse;
+    type Response = http::Response<ResponseBody<WsBody>>;
     type Error = Infallible;
-    type Future = ResponseFuture;
+    type Future = ResponseFuture<WsBody>;
 
-    fn call(&self, request: Request<Incoming>) -> ResponseFuture {
+    fn call(&self, mut request: Request<Incoming>) -> ResponseFuture<WsBody> {
+        let number = self.activity.begin();
         let path = self.shared.base.strip(request.uri().path());
         let Some(found) = handshake::find(&self.shared, path) else {
-            let fallback =
-                PeerService::new(self.fallback.clone(), self.peer, self.activity.clone());
-            return fallback.call(request);
+            request.extensions_mut().insert(PeerAddr(self.peer));
+            let other = WsService::new(self.shared.clone()).call(request);
+            let activity = self.activity.clone();
+            return Box::pin(async move {
+                let Ok(response) = other.await;
+                Ok(ResponseBody::of(number, response, &activity))
+            });
         };
-        let number = self.activity.begin();
         let (head, _) = request.into_parts();
         let arrival = Arrival {
             method: head.method,

@@ -11,6 +11,7 @@ use ws_core::session::{Secrets, SessionOptions, Sessions};
 use crate::base::{self, BasePath};
 use crate::client;
 use crate::failure::Error;
+use crate::peer::PeerSource;
 use crate::shared::PlainGets;
 
 /// The settings of a configuration, without the table and its state.
@@ -28,6 +29,7 @@ pub(super) struct Settings {
     pub(super) client_path: Option<String>,
     pub(super) base: Option<String>,
     pub(super) plain_gets: PlainGets,
+    pub(super) peer: PeerSource,
 }
 
 #[derive(Debug, Default)]

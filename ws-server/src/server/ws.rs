@@ -1,27 +1,29 @@
-//! A built server: it serves by itself, or provides a filter for a warp application.
+//! A built server: it serves by itself, or provides a service for an application.
 
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::body::Body;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use warp::filters::BoxedFilter;
-use warp::{Filter, Rejection, Reply};
+use tower_service::Service;
+use ws_core::error::Refusal;
 use ws_core::hub::Hub;
-use ws_core::page::Page;
 use ws_core::route::RouteUrl;
-use ws_core::session::Session;
 
 use super::accept;
-use super::http::FilterApplication;
+use super::http::{RequestBody, ServiceApplication};
 use super::listen::bind;
 use super::routes_only::RoutesOnly;
 use super::signals::Signals;
-use crate::client;
 use crate::failure::Error;
-use crate::filter::{self, WsFilter};
+use crate::service::WsService;
 use crate::shared::ServerShared;
 use crate::visitors::{self, Visit};
 
@@ -67,126 +69,80 @@ impl Ws {
         }
     }
 
-    /// Returns the routes as one warp filter; see [`WsFilter`].
+    /// Returns the routes and the browser client as a service of tower and hyper, which axum mounts;
+    /// see [`WsService`].
     ///
-    /// It matches the rest of the path, so `warp::path("api").and(ws.filter())` mounts the whole
-    /// table under `/api`; set [`Server::base`](crate::Server::base) so that links and pages
-    /// contain that prefix. Under plain `warp::serve`, warp determines the limits on a request's
-    /// head and on HTTP connections, and the peer address.
+    /// The service gets the client's address from [`PeerAddr`](crate::PeerAddr) or
+    /// [`Server::peer_addr`](crate::Server::peer_addr). If it is mounted below a path, as by
+    /// `Router::nest_service("/live", ws.service())`, set [`Server::base`](crate::Server::base). The
+    /// limits on a request's head and on HTTP connections are those of the server that calls it.
+    /// That server does not wait for WebSocket connections: when it stops, call
+    /// [`shutdown`](Self::shutdown).
     ///
-    /// Under a server of your own, a connection may run over a stream that is not a `TcpStream`,
-    /// such as a TLS stream. Its `poll_write`, `poll_write_vectored` and `poll_flush` are called
-    /// under a lock of the connection. They must not use a [`Socket`](crate::Socket), a
-    /// [`Topic`](crate::Topic) or the [`Hub`](crate::Hub), or they can deadlock. If the stream
-    /// logs, the same applies to the layers of `tracing`: a layer that sends log lines to sockets
-    /// must pass them to a separate task, for example through a channel.
-    #[must_use = "a filter does nothing before it is served"]
-    pub fn filter(&self) -> WsFilter {
-        filter::build(&self.shared)
-    }
-
-    /// Returns a filter that extracts the visitor's session, and begins one if there is none.
+    /// A connection may run over a stream that is not a `TcpStream`, such as a TLS stream. Its
+    /// `poll_write`, `poll_write_vectored` and `poll_flush` are called under a lock of the
+    /// connection. They must not use a [`Socket`](crate::Socket), a [`Topic`](crate::Topic) or the
+    /// [`Hub`](crate::Hub), or they can deadlock. If the stream logs, the same applies to the layers
+    /// of `tracing`: a layer that sends log lines to sockets must pass them to a separate task, for
+    /// example through a channel.
     ///
-    /// Put it after the filters for path and method, so that a session begins only for requests
-    /// to them: `warp::path("cart").and(warp::get()).and(ws.session())`. A request that may change something (any method but GET, HEAD, OPTIONS and TRACE) must come from a page of
-    /// this site, or of one of [`Server::origins`](crate::Server::origins).
-    ///
-    /// Use it once for each request: if a request has no session, each use begins one.
-    ///
-    /// It rejects a request from another site with 403, and, if the application manages the
-    /// sessions, also a visitor without a session. It rejects with 429 if too many sessions begin
-    /// from one address, and with 503 if the store fails or is full. Under other servers than this
-    /// one, see [`recover`](crate::recover).
+    /// Under hyper's server:
     ///
     /// ```no_run
-    /// # fn cart(ws: ws_server::Ws) -> impl warp::Filter {
-    /// use warp::Filter;
-    /// use ws_server::Visit;
+    /// # async fn run(ws: ws_server::Ws) -> std::io::Result<()> {
+    /// use hyper::server::conn::http1;
+    /// use hyper_util::rt::TokioIo;
     ///
-    /// warp::path!("cart").and(warp::get()).and(ws.session()).map(|visit: Visit| {
-    ///     let items: u32 = visit.session().get("items").unwrap_or(0);
-    ///     visit.reply(format!("{items} items"))
-    /// })
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3030").await?;
+    /// loop {
+    ///     let (stream, _) = listener.accept().await?;
+    ///     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), ws.service());
+    ///     tokio::spawn(connection.with_upgrades());
+    /// }
     /// # }
     /// ```
-    #[must_use = "a filter does nothing before it is served"]
-    pub fn session(&self) -> BoxedFilter<(Visit,)> {
-        visitors::session(&self.shared)
+    #[must_use = "a service does nothing before it is served"]
+    pub fn service(&self) -> WsService {
+        WsService::new(self.shared.clone())
     }
 
-    /// Returns a filter that extracts the visitor's session, if there is one; it begins none.
+    /// Returns the visit of this request, and begins a session if there is none.
     ///
-    /// It rejects as [`session`](Self::session) does.
+    /// Call it once for each request: if a request has no session, each call begins one. A request
+    /// that may change something (any method but GET, HEAD, OPTIONS and TRACE) must come from a page
+    /// of this site, or of one of [`Server::origins`](crate::Server::origins).
     ///
-    /// ```no_run
-    /// # fn status(ws: ws_server::Ws) -> impl warp::Filter {
-    /// use warp::Filter;
-    /// use ws_server::Session;
-    ///
-    /// warp::path!("me").and(ws.current_session()).map(|session: Option<Session>| {
-    ///     let user = session.as_ref().and_then(Session::user);
-    ///     user.unwrap_or("guest").to_owned()
-    /// })
-    /// # }
     /// ```
-    #[must_use = "a filter does nothing before it is served"]
-    pub fn current_session(&self) -> BoxedFilter<(Option<Session>,)> {
-        visitors::current_session(&self.shared)
-    }
-
-    /// Returns a filter that extracts the visit of a visitor who has a session; it begins none. Use
-    /// it for a logoff, which has no effect on visitors without a session.
+    /// use http::Response;
+    /// use http::request::Parts;
+    /// use ws_server::{Refusal, Ws};
     ///
-    /// It rejects as [`session`](Self::session) does.
-    #[must_use = "a filter does nothing before it is served"]
-    pub fn current_visit(&self) -> BoxedFilter<(Option<Visit>,)> {
-        visitors::current_visit(&self.shared)
-    }
-
-    /// Returns a filter that extracts the visitor's session, as [`session`](Self::session) does,
-    /// and a new page of it. Use it for every rendering of a page that opens a connection.
-    #[must_use = "a filter does nothing before it is served"]
-    pub fn page(&self) -> BoxedFilter<(Visit, Page)> {
-        visitors::page(&self.shared)
-    }
-
-    /// Returns a filter that responds to a POST with the id of a new page of the visitor, as
-    /// `{"page":"…","epoch":"…"}`: for static pages, and for single-page applications.
-    ///
-    /// ```no_run
-    /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
-    /// use warp::Filter;
-    ///
-    /// let files = warp::fs::dir("static");
-    /// ws.filter().or(warp::path!("page").and(ws.open_page())).or(files)
-    /// # }
+    /// async fn home(ws: &Ws, parts: &Parts) -> Result<Response<String>, Refusal> {
+    ///     let mut visit = ws.visit(parts).await?;
+    ///     let page = visit.open_page().map_err(Refusal::from)?;
+    ///     let mut response = Response::new(page.stream_tag("/stream").to_string());
+    ///     visit.apply(response.headers_mut());
+    ///     Ok(response)
+    /// }
     /// ```
-    #[must_use = "a filter does nothing before it is served"]
-    pub fn open_page(&self) -> WsFilter {
-        visitors::open_page(&self.shared)
+    ///
+    /// # Errors
+    ///
+    /// 403 for a request from another site, and, if the application manages the sessions, also for
+    /// a visitor without a session; 429 if too many sessions begin from one address; 503 if the
+    /// store fails or is full.
+    pub async fn visit(&self, parts: &Parts) -> Result<Visit, Refusal> {
+        visitors::begin(&self.shared, parts).await
     }
 
-    /// Returns a filter that serves the browser client: the ES module that
-    /// [`Page::stream_tag`](crate::Page::stream_tag) loads, under a name that changes with its
-    /// content, so that browsers cache it; `client.js`, for scripts that import it; its types as
-    /// `client.d.ts`; and new pages for tabs that need one. All of them are below
-    /// [`client_path`](crate::Server::client_path). [`run`](Self::run) serves them beside the
-    /// routes.
+    /// Returns the visit of this request if the visitor has a session; begins none. Use it for a
+    /// logoff, and for requests that only read.
     ///
-    /// ```no_run
-    /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
-    /// use warp::Filter;
+    /// # Errors
     ///
-    /// let home = warp::path::end().map(|| "the rest of the application");
-    /// ws.filter().or(ws.client()).or(home)
-    /// # }
-    /// ```
-    #[must_use = "a filter does nothing before it is served"]
-    pub fn client(&self) -> WsFilter {
-        let ServerShared {
-            base, client_path, ..
-        } = &*self.shared;
-        client::serve(base, client_path, &self.open_page())
+    /// As [`visit`](Self::visit) does.
+    pub async fn find_visit(&self, parts: &Parts) -> Result<Option<Visit>, Refusal> {
+        visitors::find(&self.shared, parts).await
     }
 
     /// Returns the full URL of a route, for mails and native applications:
@@ -314,100 +270,79 @@ impl Ws {
         T: Future<Output = ()> + Send,
     {
         let shared = self.shared.clone();
-        let routes_only = RoutesOnly {
-            shared: shared.clone(),
-            fallback: replying(self.client()),
-        };
+        let routes_only = RoutesOnly(shared.clone());
         async move { accept::serve(&shared, routes_only, listener, stop).await }
     }
 
-    /// Listens on this address and serves this filter, which usually combines
-    /// [`filter`](Self::filter) with others, until Ctrl-C or SIGTERM, as [`run`](Self::run) does.
+    /// Listens on this address and serves this service until Ctrl-C or SIGTERM, as
+    /// [`run`](Self::run) does: usually [`service`](Self::service) in front of an application, as in
+    /// `ws.serve_service(ws.service().fallback(router), address)` with a `Router` of axum.
     ///
-    /// warp turns replies and rejections into responses.
+    /// All limits and timeouts of the server apply to the application's connections, the shutdown
+    /// includes WebSocket connections, and each request has the extension
+    /// [`PeerAddr`](crate::PeerAddr).
     ///
     /// # Errors
     ///
     /// Returns the errors of [`run`](Self::run).
-    pub fn serve<F, R, A>(
+    pub fn serve_service<S, B, A>(
         &self,
-        filter: F,
+        service: S,
         address: A,
-    ) -> impl Future<Output = Result<(), Error>> + Send + use<F, R, A>
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<S, B, A>
     where
-        F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
-        R: Reply + 'static,
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
         A: ToSocketAddrs<Future: Send> + Display + Send + Sync,
     {
         let ws = self.clone();
-        let filter = replying(filter);
-        async move { ws.serve_listener(filter, bind(address).await?).await }
+        async move {
+            let listener = bind(address).await?;
+            until_signalled(move |stop| ws.serve_service_until(service, listener, stop)).await
+        }
     }
 
-    /// Does the same as [`serve`](Self::serve) on a listener that is already bound.
-    ///
-    /// ```no_run
-    /// # async fn start(ws: ws_server::Ws) -> Result<(), Box<dyn std::error::Error>> {
-    /// use tokio::net::TcpListener;
-    ///
-    /// let listener = TcpListener::bind("127.0.0.1:0").await?; // any free port
-    /// println!("http://{}/", listener.local_addr()?);
-    /// ws.serve_listener(ws.filter(), listener).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Error::Signal`] if the system does not allow the server to handle signals.
-    pub fn serve_listener<F, R>(
-        &self,
-        filter: F,
-        listener: TcpListener,
-    ) -> impl Future<Output = Result<(), Error>> + Send + use<F, R>
-    where
-        F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
-        R: Reply + 'static,
-    {
-        let ws = self.clone();
-        let filter = replying(filter);
-        until_signalled(move |stop| ws.serve_until(filter, listener, stop))
-    }
-
-    /// Serves this filter on this listener until `stop` is ready, and then until the shutdown that
+    /// Serves this service on this listener until `stop` is ready, and then until the shutdown that
     /// it starts has finished.
     ///
     /// ```no_run
-    /// # use std::io;
-    /// # async fn run(ws: ws_server::Ws, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
-    /// use warp::Filter;
-    ///
+    /// # async fn run(ws: ws_server::Ws, stop: impl Future<Output = ()> + Send) -> std::io::Result<()> {
     /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3030").await?;
-    /// let api = warp::path!("status").map(|| "fine");
-    /// ws.serve_until(ws.filter().or(api), listener, stop).await;
+    /// ws.serve_service_until(ws.service(), listener, stop).await;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn serve_until<F, R, T>(
+    pub fn serve_service_until<S, B, T>(
         &self,
-        filter: F,
+        service: S,
         listener: TcpListener,
         stop: T,
-    ) -> impl Future<Output = ()> + Send + use<F, R, T>
+    ) -> impl Future<Output = ()> + Send + use<S, B, T>
     where
-        F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
-        R: Reply + 'static,
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
         T: Future<Output = ()> + Send,
     {
-        let application = FilterApplication(replying(filter));
         let shared = self.shared.clone();
+        let application = ServiceApplication(service);
         async move { accept::serve(&shared, application, listener, stop).await }
     }
 }
 
+/// Any error of a body.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Serves until a signal arrives and the shutdown that it starts has finished, or until a second
 /// signal.
-async fn until_signalled<S>(
+pub(super) async fn until_signalled<S>(
     serve: impl FnOnce(WaitForCancellationFutureOwned) -> S + Send,
 ) -> Result<(), Error>
 where
@@ -427,20 +362,4 @@ where
         () = signals.next() => tracing::warn!("ended at once by a second signal"),
     }
     Ok(())
-}
-
-/// Boxes the filter to one type for every application, so that the server is compiled once.
-fn replying<F, R>(filter: F) -> WsFilter
-where
-    F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
-    R: Reply + 'static,
-{
-    filter
-        .map(|reply: R| reply.into_response())
-        .boxed()
-        .or_else(async |rejection| {
-            let response = visitors::recover(rejection).await?;
-            Ok::<_, Rejection>((response,))
-        })
-        .boxed()
 }

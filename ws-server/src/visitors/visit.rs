@@ -3,10 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
-use warp::Reply;
-use warp::reply::Response;
+use http::{HeaderMap, HeaderValue};
 use ws_core::admit::Client;
 use ws_core::error::Refusal;
 use ws_core::fields::elements;
@@ -17,11 +15,13 @@ use super::cookie;
 use crate::exchange::{DroppedVisit, Exchange};
 use crate::shared::ServerShared;
 
-/// A visitor's request: the session, and the cookies that the reply has to set.
+/// A visitor's request: the session, and the cookies that the response has to set.
 ///
-/// [`Ws::session`](crate::Ws::session), [`Ws::page`](crate::Ws::page) and
-/// [`Ws::current_visit`](crate::Ws::current_visit) extract one. [`reply`](Self::reply) and
-/// [`refuse`](Self::refuse) set the cookies, so every response must use one of them: if the cookie of
+/// [`Ws::visit`](crate::Ws::visit) and [`Ws::find_visit`](crate::Ws::find_visit) return one, for a
+/// request in any framework. The warp filters [`Ws::session`](crate::Ws::session),
+/// [`Ws::page`](crate::Ws::page) and [`Ws::current_visit`](crate::Ws::current_visit) extract one.
+/// [`apply`](Self::apply), and for warp [`reply`](Self::reply) and [`refuse`](Self::refuse), set the
+/// cookies, so every response must use one of them: if the cookie of
 /// a new session is not set, the session is lost, and a logon without its cookie has no effect in
 /// the browser. If a visit with such cookies is dropped without a response, this is logged at
 /// `warn`, at most once in ten seconds. Under the server's own accept loop, nothing is logged if
@@ -43,7 +43,7 @@ use crate::shared::ServerShared;
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "the reply has to set the visitor's cookies: end with `visit.reply(…)`"]
+#[must_use = "the response has to set the visitor's cookies: end with `visit.apply(…)` or `visit.reply(…)`"]
 pub struct Visit {
     shared: Arc<ServerShared>,
     session: Session,
@@ -221,30 +221,26 @@ impl Visit {
         Ok(page)
     }
 
-    /// Returns a refusal as the reply, such as that of an error of the session.
+    /// Adds the cookies of the session and of the page to the headers of the response.
+    ///
+    /// It sets `Cache-Control: private, no-cache`, because the response is for one visitor. A
+    /// header that the application has set is kept if it contains `private` or `no-store`, or if no
+    /// cookie is set.
     ///
     /// ```
-    /// # use ws_server::Visit;
-    /// # use warp::reply::Response;
-    /// async fn log_on(user: String, mut visit: Visit) -> Response {
-    ///     match visit.logon(user).await {
-    ///         Ok(()) => visit.reply("welcome"),
-    ///         Err(error) => visit.refuse(error),
-    ///     }
+    /// use http::Response;
+    /// use ws_server::{Refusal, Visit};
+    ///
+    /// async fn log_on(mut visit: Visit, user: String) -> Response<String> {
+    ///     let mut response = match visit.logon(user).await {
+    ///         Ok(()) => Response::new("welcome".to_owned()),
+    ///         Err(error) => Refusal::from(error).into_response(),
+    ///     };
+    ///     visit.apply(response.headers_mut());
+    ///     response
     /// }
     /// ```
-    #[must_use = "the reply sets the visitor's cookies: return it"]
-    pub fn refuse(self, refusal: impl Into<Refusal>) -> Response {
-        self.reply(refusal.into().into_response())
-    }
-
-    /// Returns the reply, with the cookies of the session and of the page.
-    ///
-    /// It sets `Cache-Control: private, no-cache`, because it is for one visitor. A header that the
-    /// application has set is kept if it contains `private` or `no-store`, or if no cookie is set.
-    #[must_use = "the reply sets the visitor's cookies: return it"]
-    pub fn reply(mut self, reply: impl Reply) -> Response {
-        let mut response = reply.into_response();
+    pub fn apply(mut self, headers: &mut HeaderMap) {
         let (cookie, issued) = self.pending();
         let (names, secure) = (self.shared.hub.sessions(), self.secure);
         let (session, page) = (names.session_cookie(secure), names.page_cookie(secure));
@@ -259,7 +255,6 @@ impl Visit {
         if let Some(issued) = issued {
             cookies.push(cookie::set(page, issued.id(), secure));
         }
-        let headers = response.headers_mut();
         for mut cookie in cookies {
             cookie.set_sensitive(true);
             headers.append(SET_COOKIE, cookie);
@@ -269,7 +264,6 @@ impl Visit {
             let private = HeaderValue::from_static("private, no-cache");
             headers.insert(CACHE_CONTROL, private);
         }
-        response
     }
 }
 
@@ -294,7 +288,7 @@ impl Drop for Visit {
 }
 
 /// Whether no shared cache may keep the response (RFC 9111, section 5.2.2).
-fn is_private(headers: &http::HeaderMap) -> bool {
+fn is_private(headers: &HeaderMap) -> bool {
     elements(headers, &CACHE_CONTROL)
         .any(|word| word.eq_ignore_ascii_case(b"private") || word.eq_ignore_ascii_case(b"no-store"))
 }

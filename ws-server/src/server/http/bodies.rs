@@ -6,28 +6,27 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::activity::Activity;
 
-/// The body of a request.
+/// The body of a request that the server's own accept loop passes to the service of an application;
+/// see [`Ws::serve_service`](crate::Ws::serve_service).
 #[derive(Debug)]
-pub(in crate::server) struct RequestBody<B> {
-    body: B,
+pub struct RequestBody {
+    body: Incoming,
     /// The number of its request, until the body ends.
     request: Option<(u64, Arc<Activity>)>,
 }
 
-impl<B: Body> RequestBody<B> {
+impl RequestBody {
     /// The body of the latest request whose head has arrived.
-    pub(in crate::server) fn new(body: B, activity: &Arc<Activity>) -> Self {
+    pub(super) fn new(body: Incoming, activity: &Arc<Activity>) -> Self {
         let comes = !body.is_end_stream();
         let request = comes.then(|| (activity.begin_receiving(), activity.clone()));
         Self { body, request }
     }
-}
 
-impl<B> RequestBody<B> {
     fn end(&mut self) {
         if let Some((request, activity)) = self.request.take() {
             activity.end_receiving(request);
@@ -35,14 +34,14 @@ impl<B> RequestBody<B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for RequestBody<B> {
+impl Body for RequestBody {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = hyper::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match (&polled, &self.request) {
             (Poll::Pending, Some((request, activity))) => activity.await_body(*request),
@@ -67,7 +66,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for RequestBody<B> {
     }
 }
 
-impl<B> Drop for RequestBody<B> {
+impl Drop for RequestBody {
     fn drop(&mut self) {
         self.end();
     }

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use warp::Filter;
 use ws_core::limits::ServerLimits;
 
-use super::{PeerService, Timeouts, builder};
+use super::service_application::PeerService;
+use super::{Timeouts, builder};
 use crate::filter::WsFilter;
 use crate::server::permits::{HttpPermit, HttpPermits};
 
@@ -83,7 +84,8 @@ fn serve(mut permit: HttpPermit) -> TestConnection {
         let draining = std::pin::pin!(drained.cancelled());
         let timeouts = Timeouts::new(&LIMITS, &mut permit, draining);
         let peer = ([127, 0, 0, 1], 1).into();
-        let service = PeerService::new(application(), peer, timeouts.activity().clone());
+        let application = warp::service(application());
+        let service = PeerService::new(application, peer, timeouts.activity().clone());
         let connection = builder(&LIMITS).serve_connection(TokioIo::new(stream), service);
         let mut connection = connection.with_upgrades();
         // The tests check what the client sees.
