@@ -304,13 +304,6 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets how many pages a push writes to by itself, and how many subscribers a publish outside
-    /// of hooks and tasks; a separate task writes to the others. The default is 1,024.
-    pub const fn publish_inline(mut self, subscribers: usize) -> Self {
-        self.settings.server_limits.publish_inline = subscribers;
-        self
-    }
-
     /// Sets [`ServerLimits::history`](crate::limits::ServerLimits::history). The default is 64 MiB.
     pub const fn history(mut self, bytes: usize) -> Self {
         self.settings.server_limits.history = bytes;
@@ -323,12 +316,6 @@ impl<S, G> Server<S, G> {
     /// see the client's progress. The default is 64 KiB.
     pub const fn unsent(mut self, bytes: usize) -> Self {
         self.settings.server_limits.unsent = bytes;
-        self
-    }
-
-    /// Sets the deadline of a shutdown that a signal starts. The default is 10 s.
-    pub const fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.server_limits.shutdown = timeout;
         self
     }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tracing::Level;
 use warp::Filter;
 use ws_server::limits::ServerLimits;
 use ws_server::prelude::*;
+use ws_tests::Captured;
 
 use crate::client::{CLOSE, Client, until, upgrade, within};
 use crate::running::Running;
@@ -109,6 +111,15 @@ async fn promtool_accepts_the_metrics() {
         output.status.success() && complaints.is_empty(),
         "{complaints}"
     );
+}
+
+#[tokio::test]
+async fn a_server_that_listens_logs_its_address_and_its_number_of_routes() {
+    let (captured, _guard) = Captured::begin();
+    let server = running(ServerLimits::DEFAULT).await;
+    assert_eq!(get(&server, "/livez").await.0, 200);
+    let line = format!("listening address={} routes=1", server.address);
+    assert_eq!(captured.only(Level::INFO), line);
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ impl Driver {
             cx,
         };
         let live = catch_unwind(AssertUnwindSafe(|| {
-            if sampling == Sampling::Sampled || ObservedHandler::is_traced() {
+            if sampling == Sampling::Sampled || self.shared().is_traced() {
                 self.poll_observed(&mut turn, &burst, sampling)
             } else {
                 self.poll_live(&mut turn, &burst)
@@ -150,6 +150,7 @@ impl Driver {
 
     /// Same as [`poll_live`](Self::poll_live), but measures or traces the hooks.
     #[cold]
+    #[inline(never)]
     fn poll_observed(
         &mut self,
         turn: &mut Turn<'_, '_>,
@@ -167,6 +168,9 @@ impl Driver {
         self.poll_live(&mut turn, published)
     }
 
+    // The compiler would not inline it by itself, because `poll_observed` calls it too.
+    #[expect(clippy::inline_always, reason = "called in every poll of a connection")]
+    #[inline(always)]
     fn poll_live(&mut self, turn: &mut Turn<'_, '_>, published: &Burst) -> Poll<()> {
         self.exchange.calls.begin_turn();
         // The waker is set before the deadlines are read, so that none is missed.

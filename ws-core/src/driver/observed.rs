@@ -4,7 +4,6 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::time::Instant;
 use tracing::Span;
-use tracing::level_filters::LevelFilter;
 
 use super::callee::{AnyHandler, HookStatus};
 use crate::decode::Payload;
@@ -31,12 +30,6 @@ pub(super) struct ObservedHandler<'a> {
 }
 
 impl<'a> ObservedHandler<'a> {
-    /// Whether a subscriber may want the spans of hooks.
-    #[inline]
-    pub(super) fn is_traced() -> bool {
-        LevelFilter::current() >= LevelFilter::DEBUG
-    }
-
     pub(super) fn new(
         handler: &'a mut dyn AnyHandler,
         shared: &'a ConnectionShared,

@@ -13,11 +13,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::counters::RouteCounters;
 
-/// The kinds of messages.
+/// The kinds of messages, by the number of their opcode (RFC 6455, section 5.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 pub(crate) enum MessageKind {
-    Text,
-    Binary,
+    Text = 1,
+    Binary = 2,
 }
 
 /// Whether the hooks of a poll are measured.
@@ -32,13 +33,14 @@ pub(crate) enum Sampling {
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(super) struct Shard {
-    received: [AtomicU64; 2],
-    sent: [AtomicU64; 2],
+    /// By the number of the kind; the first is unused.
+    received: [AtomicU64; 3],
+    sent: [AtomicU64; 3],
     bytes_received: AtomicU64,
     in_use: AtomicBool,
 }
 
-/// The totals of all shards of a route.
+/// The totals of all shards of a route: of text and of binary messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct ShardTotals {
     pub(super) received: [u64; 2],
@@ -59,9 +61,12 @@ impl Shard {
 
     pub(super) fn add_to(&self, totals: &mut ShardTotals) {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        for kind in [MessageKind::Text as usize, MessageKind::Binary as usize] {
-            totals.received[kind] += load(&self.received[kind]);
-            totals.sent[kind] += load(&self.sent[kind]);
+        for (place, kind) in [MessageKind::Text, MessageKind::Binary]
+            .into_iter()
+            .enumerate()
+        {
+            totals.received[place] += load(&self.received[kind as usize]);
+            totals.sent[place] += load(&self.sent[kind as usize]);
         }
         totals.bytes_received += load(&self.bytes_received);
     }

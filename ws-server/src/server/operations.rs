@@ -6,6 +6,12 @@ use super::{Server, Ws};
 use crate::operations::OperationsService;
 
 impl<S, G> Server<S, G> {
+    /// Sets the deadline of a shutdown that a signal starts. The default is 10 s.
+    pub const fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.server_limits.shutdown = timeout;
+        self
+    }
+
     /// Sets how long the server still accepts connections and serves requests after the signal that
     /// stops it, while [`/readyz`](Ws::health) already responds with 503: as long as load balancers
     /// need to notice that. By default it stops accepting at once.

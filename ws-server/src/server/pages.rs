@@ -5,6 +5,13 @@ use ws_core::limits::PageLimits;
 use super::Server;
 
 impl<S, G> Server<S, G> {
+    /// Sets how many pages a push writes to by itself, and how many subscribers a publish outside
+    /// of hooks and tasks; a separate task writes to the others. The default is 1,024.
+    pub const fn publish_inline(mut self, subscribers: usize) -> Self {
+        self.settings.server_limits.publish_inline = subscribers;
+        self
+    }
+
     /// Sets the limits of pages: how long a page lives without a connection, and how much may be
     /// queued for it.
     ///
