@@ -141,13 +141,12 @@ impl<H: Handler<R>, R> Drop for Connection<H, R> {
 impl Lifecycle {
     fn poll(&mut self, handler: &mut dyn AnyHandler, cx: &mut TaskContext<'_>) -> Poll<()> {
         if self.finishing.is_none() {
-            let over = match &mut self.transport {
-                Some(transport) => self.driver.poll(handler, transport.get_mut(), cx),
-                None => {
-                    // A shutdown is the better reason.
-                    self.driver.take_external_deadlines();
-                    Poll::Ready(upgrade_failed())
-                }
+            let over = if let Some(transport) = &mut self.transport {
+                self.driver.poll(handler, transport.get_mut(), cx)
+            } else {
+                // A shutdown is the better reason.
+                self.driver.take_external_deadlines();
+                Poll::Ready(upgrade_failed())
             };
             match over {
                 Poll::Ready(reason) => self.begin_finish(handler, reason),

@@ -30,10 +30,6 @@ thread_local! {
 impl ThreadBuffers {
     /// Takes the thread's buffers. If a hook drives another connection on this thread, there are
     /// none, and new ones are made.
-    #[expect(
-        clippy::unnecessary_box_returns,
-        reason = "it goes from the thread to the driver and back as one pointer"
-    )]
     pub(super) fn take() -> Box<Self> {
         hook::register_thread();
         let now = Instant::now();

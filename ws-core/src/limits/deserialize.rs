@@ -41,7 +41,7 @@ macro_rules! deserialize_limits {
                             check_new(&mut known, &name)?;
                             $(if name == stringify!($name) {
                                 let read = <$type as Field>::read(&mut map);
-                                let $value = read.map_err(|error| named(&name, error))?;
+                                let $value = read.map_err(|error| named(&name, &error))?;
                                 limits.$name = $set;
                                 continue;
                             })*
@@ -60,7 +60,7 @@ macro_rules! deserialize_limits {
 pub(super) use deserialize_limits;
 
 /// Adds the name of the limit to an error.
-pub(super) fn named<E: Error>(name: &str, error: E) -> E {
+pub(super) fn named<E: Error>(name: &str, error: &E) -> E {
     E::custom(format_args!("`{name}`: {error}"))
 }
 
