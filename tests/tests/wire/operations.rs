@@ -11,7 +11,7 @@ use ws_server::limits::ServerLimits;
 use ws_server::prelude::*;
 use ws_tests::Captured;
 
-use crate::client::{CLOSE, Client, until, upgrade, within};
+use crate::client::{CLOSE, Client, close, until, upgrade, within};
 use crate::running::Running;
 
 /// Echoes, and ends as the client asks.
@@ -133,11 +133,10 @@ async fn only_reads_get_a_report() {
             "{path}"
         );
         let request = format!("HEAD {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        assert_eq!(
-            Client::ask(server.address, &request).await.0.status,
-            200,
-            "{path}"
-        );
+        let mut client = Client::connect(server.address).await;
+        client.send(request).await;
+        assert_eq!(client.head().await.status, 200, "{path}");
+        client.end().await;
     }
     assert_eq!(get(&server, "/livez/x").await.0, 404);
 }
@@ -160,12 +159,13 @@ async fn during_the_drain_delay_the_server_is_not_ready_but_accepts_connections(
         assert_eq!(client.text().await, "still served");
     }
     // The application can end the delay.
-    let shutdown = server.ws.shutdown(Duration::from_secs(5));
+    let shutdown = tokio::spawn(server.ws.shutdown(HOUR));
     for client in [&mut before, &mut after] {
         assert_eq!(client.close_frame().await.0, 1001);
+        client.send(close(1001, "")).await;
         client.end().await;
     }
-    shutdown.await;
+    within("the shutdown", shutdown).await.unwrap();
 }
 
 #[tokio::test]
