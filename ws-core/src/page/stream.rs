@@ -25,6 +25,7 @@ mod init_lock;
 mod lineage;
 mod locked;
 mod outcomes;
+mod returning;
 mod state;
 mod topics;
 mod weight;
