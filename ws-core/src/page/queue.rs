@@ -196,13 +196,14 @@ impl PageQueue {
     }
 
     /// The offset that the page must have received, so that it has missed nothing if the queue ends
-    /// now. `None` if it has missed something already.
+    /// now. `None` if the reset that it must get has not been sent.
     pub(super) fn needed_offset(&self) -> Option<u64> {
         let matters = |item: &QueueItem| item.queued.loss == Loss::Matters;
         let last = self.items.iter().rposition(matters);
         let needed = last.map_or(0, |at| self.base + 1 + at as u64);
-        let has_reset = self.reset_due.is_some() || self.reset_at.is_some();
-        (!has_reset).then_some(needed)
+        // A page at the offset of a reset, or behind it, has received the reset.
+        let needed = needed.max(self.reset_at.unwrap_or(0));
+        self.reset_due.is_none().then_some(needed)
     }
 
     /// The page can no longer get these messages from the histories of their topics.
