@@ -175,7 +175,7 @@ impl Hub {
         }
     }
 
-    /// Publishes a value to all subscribers of the topic: clients and handlers.
+    /// Publishes a value to all subscribers of the topic: clients, handlers and pages.
     ///
     /// The value is encoded once. All subscribers get the values of one topic in the same order.
     /// The [`Receipt`](crate::topic::Receipt) counts the subscribers that accepted it, and may be ignored. If a value
@@ -190,7 +190,7 @@ impl Hub {
     ///
     /// let hub = Hub::default();
     /// let news: Topic<String> = Topic::local("news");
-    /// let receipt = hub.publish(&news, &"nobody hears this".to_owned());
+    /// let receipt = hub.publish(&news, &"no subscribers yet".to_owned());
     /// assert_eq!(receipt.reached(), 0);
     /// ```
     pub fn publish<A: AsTopic<Value: TopicValue>>(&self, topic: A, value: &A::Value) -> A::Receipt {
@@ -270,7 +270,8 @@ impl Hub {
         &self.inner.sessions
     }
 
-    /// The number of clients and handlers that are subscribed to the topic.
+    /// The number of clients, handlers and pages that are subscribed to the topic; a page counts with
+    /// and without a socket.
     ///
     /// ```
     /// use ws_server::prelude::*;

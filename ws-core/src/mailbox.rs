@@ -251,6 +251,14 @@ impl MailboxSlot {
         }
     }
 
+    /// The notifications that wait and count against the limit.
+    pub(crate) fn notified<T: Send + 'static>(&self) -> usize {
+        // It is not made for this: many connections never get a notification.
+        let mailbox = self.mailbox.get();
+        let mailbox = mailbox.and_then(|mailbox| mailbox.as_any().downcast_ref::<Mailbox<T>>());
+        mailbox.map_or(0, |mailbox| mailbox.lock().notified)
+    }
+
     /// Queues a message of a topic, to be decoded by the task of the handler.
     pub(crate) fn notify_topic_message<T: Send + 'static>(
         &self,

@@ -138,6 +138,12 @@ impl Outbox {
     ///
     /// [`PushError`]: the frame was not accepted.
     pub fn push(&self, frame: &Frame) -> Result<(), PushError> {
+        self.push_in(frame, WriteMode::Direct)
+    }
+
+    /// Same as [`push`](Self::push). With [`WriteMode::Queue`] the frame waits for
+    /// [`flush_direct`](Self::flush_direct).
+    pub(crate) fn push_in(&self, frame: &Frame, mode: WriteMode) -> Result<(), PushError> {
         let mut dropped = DroppedPayloads::default();
         let mut state = self.lock_for_change();
         if state.phase != Phase::Open {
@@ -154,7 +160,7 @@ impl Outbox {
             return Err(PushError::Full);
         }
         state.count_pushed(frame);
-        let waker = state.put(frame, FrameKind::Message, WriteMode::Direct);
+        let waker = state.put(frame, FrameKind::Message, mode);
         let broken = state.broken;
         drop(state);
         self.finish_write(written);
@@ -286,6 +292,12 @@ impl Outbox {
     /// The bytes that wait.
     pub fn buffered(&self) -> usize {
         self.lock().queue.bytes()
+    }
+
+    /// The frames that wait, and their bytes.
+    pub(crate) fn backlog(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.queue.frames(), state.queue.bytes())
     }
 
     /// The number of topic frames that were dropped.

@@ -428,7 +428,7 @@ impl ConnectionShared {
         if let Some((subscriptions, memberships, tasks, session)) = ended {
             drop((tasks, session));
             for subscription in subscriptions {
-                self.route_context.topics.unsubscribe(subscription);
+                drop(self.route_context.topics.unsubscribe(subscription));
             }
             self.settle_all(&self.leave_all(memberships));
         }

@@ -15,20 +15,22 @@ use crate::outbox::{DroppedPayloads, Outbox, Policy};
 use counters::{ChannelCounts, TopicCounters};
 use declarations::Declarations;
 use logged::TopicLog;
+use subscriber_list::{Slot, SubscriberList};
 
 mod blocks;
 mod burst;
+mod capacity;
 mod counters;
 mod declaration;
 mod declarations;
 mod declared;
 mod events;
+mod first_messages;
 mod flush;
 #[cfg(feature = "cluster")]
 mod interrupt;
 mod key;
 mod logged;
-mod members;
 mod named;
 #[doc(hidden)]
 pub mod options;
@@ -40,12 +42,14 @@ mod receipt;
 #[cfg(feature = "cluster")]
 mod shared;
 mod start;
+mod subscriber_list;
 mod value;
 #[cfg(feature = "cluster")]
 mod waiting;
 
 pub use blocks::TopicBlocks;
 pub(crate) use burst::Burst;
+pub(crate) use capacity::{QueueSize, ReplayCapacity};
 pub use declaration::{Declaration, Part};
 pub use declared::{
     DeclaredTopic, HasHistory, HasPresence, Logged, MemberValue, NameWriter, TopicBlock,
@@ -205,8 +209,7 @@ pub(crate) struct Channel {
 
 #[derive(Default)]
 struct Subscribers {
-    slots: Vec<Option<Subscriber>>,
-    free: Vec<usize>,
+    list: SubscriberList,
     /// The last subscriber has left, and the channel is removed from the map.
     removed_from_map: bool,
     counts: ChannelCounts,
@@ -218,7 +221,7 @@ struct Subscribers {
 /// The place of one subscriber of a topic.
 pub(crate) struct Subscription {
     channel: Arc<Channel>,
-    slot: usize,
+    slot: Slot,
     kind: SubscriberKind,
 }
 
@@ -237,24 +240,31 @@ pub(crate) struct Exclude {
 }
 
 impl Subscription {
-    /// Replaces the subscriber in place, so that no message is missed in between.
-    pub(crate) fn replace(&self, subscriber: Subscriber) {
+    /// Replaces the subscriber in place, so that no message is missed in between. One that waits goes
+    /// on waiting. Returns the earlier one.
+    fn replace(&self, subscriber: Subscriber) -> Subscriber {
         let mut subscribers = self.channel.lock();
-        let slot = &mut subscribers.slots[self.slot];
         #[cfg(feature = "cluster")]
         if let Some(Subscriber::Suspended {
             subscriber: earlier,
             ..
-        }) = slot
+        }) = subscribers.list.get_mut(self.slot)
         {
-            let earlier = std::mem::replace(&mut **earlier, subscriber);
-            drop(subscribers);
-            drop(earlier);
-            return;
+            return std::mem::replace(&mut **earlier, subscriber);
         }
-        let earlier = slot.replace(subscriber);
-        drop(subscribers);
-        drop(earlier);
+        subscribers.list.replace(self.slot, subscriber)
+    }
+
+    /// Same as [`replace`](Self::replace), but before that, `begin` is called with the new subscriber
+    /// and the id of the topic. It does not wait.
+    fn replace_after(
+        &self,
+        subscriber: Subscriber,
+        begin: impl FnOnce(&Subscriber, u64),
+    ) -> Subscriber {
+        let mut subscribers = self.channel.lock();
+        begin(&subscriber, self.channel.id);
+        subscribers.list.replace(self.slot, subscriber)
     }
 }
 
@@ -334,12 +344,7 @@ impl Topics {
                 continue;
             }
             begin(&subscriber, channel.id);
-            let slot = subscribers.free.pop().unwrap_or(subscribers.slots.len());
-            if slot == subscribers.slots.len() {
-                subscribers.slots.push(Some(subscriber));
-            } else {
-                subscribers.slots[slot] = Some(subscriber);
-            }
+            let slot = subscribers.list.add(subscriber);
             drop(subscribers);
             return Subscription {
                 channel,
@@ -349,13 +354,14 @@ impl Topics {
         }
     }
 
-    /// Removes a subscriber; a topic without subscribers is removed.
-    pub(crate) fn unsubscribe(&self, subscription: Subscription) {
+    /// Removes a subscriber; a topic without subscribers is removed. Drop the subscriber without any
+    /// lock: this may run code of the application, which may subscribe or publish.
+    #[must_use = "drop it without any lock"]
+    pub(crate) fn unsubscribe(&self, subscription: Subscription) -> Subscriber {
         let Subscription { channel, slot, .. } = subscription;
         let mut subscribers = channel.lock();
-        let removed = subscribers.slots[slot].take();
-        subscribers.free.push(slot);
-        let removed_from_map = subscribers.free.len() == subscribers.slots.len();
+        let removed = subscribers.list.remove(slot);
+        let removed_from_map = subscribers.list.is_empty();
         subscribers.removed_from_map = removed_from_map;
         if removed_from_map {
             self.counters.take(&mut subscribers.counts);
@@ -368,25 +374,22 @@ impl Topics {
                 .unwrap_or_else(PoisonError::into_inner);
             channels.remove(&channel.key);
         }
-        // This may run code of the application, which may subscribe or publish.
-        drop(removed);
+        removed
     }
 
     /// The connections whose client or handler is subscribed, and those of subscribed pages.
     pub(crate) fn subscribers(&self, topic: &TopicKey) -> HashSet<ConnectionId> {
         self.find(topic).map_or_else(HashSet::new, |channel| {
             let subscribers = channel.lock();
-            let subscribers = subscribers.slots.iter().flatten();
+            let subscribers = subscribers.list.all().iter();
             subscribers.flat_map(Subscriber::connections).collect()
         })
     }
 
     /// The number of subscribers.
     pub(crate) fn count(&self, topic: &TopicKey) -> usize {
-        self.find(topic).map_or(0, |channel| {
-            let subscribers = channel.lock();
-            subscribers.slots.len() - subscribers.free.len()
-        })
+        self.find(topic)
+            .map_or(0, |channel| channel.lock().list.len())
     }
 }
 

@@ -150,6 +150,7 @@ mod journal;
 mod probe;
 mod tab;
 
+mod backlog;
 mod bearer;
 mod calls;
 mod closing;

@@ -42,8 +42,10 @@ impl Hub {
         self.close_all(&close.into(), |connection| connection.is_of_user(user))
     }
 
-    /// Closes the connections whose client or handler is subscribed to a topic, after the messages
-    /// that are queued for them. Returns how many were open.
+    /// Closes the connections whose client or handler is subscribed to a topic, and the sockets of
+    /// subscribed pages, after the messages that are queued for them. Returns how many were open. A
+    /// page stays subscribed and connects again, unless its route refuses that: end its subscription
+    /// with [`Page::unsubscribe`](crate::page::Page::unsubscribe).
     ///
     /// ```
     /// use ws_server::prelude::*;

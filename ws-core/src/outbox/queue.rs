@@ -137,6 +137,11 @@ impl FrameQueue {
         self.bytes
     }
 
+    /// The frames that wait.
+    pub(super) fn frames(&self) -> usize {
+        self.frames as usize
+    }
+
     /// Whether a frame fits.
     pub(super) fn fits(&self, len: usize) -> bool {
         self.is_empty() || self.has_room(len)

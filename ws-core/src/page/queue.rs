@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::budget::{Budget, Charge};
 use crate::limits::PageLimits;
 use crate::outbox::Frame;
+use crate::topic::QueueSize;
 use crate::wire::{Gap, Push};
 
 /// The maximum number of messages in flight: sent but not acknowledged.
@@ -15,7 +16,7 @@ const WINDOW_MESSAGES: u64 = 256;
 const WINDOW_BYTES: usize = 256 * 1024;
 
 /// Bytes that each message counts besides its own, so that many small messages fill the limit too.
-const MESSAGE_OVERHEAD_BYTES: usize = 64;
+pub(super) const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
 /// The handler of a page leaves this part of the queue free (one fourth), in messages and in bytes,
 /// so that other pushes have room even if the handler is fast.
@@ -233,6 +234,19 @@ impl PageQueue {
 
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// The number of messages that were not sent to the current socket.
+    pub(super) fn unsent(&self) -> u64 {
+        self.last() - self.sent
+    }
+
+    /// The number of messages, and their bytes as counted against the limit.
+    pub(super) fn size(&self) -> QueueSize {
+        QueueSize {
+            messages: self.items.len(),
+            bytes: self.counted,
+        }
     }
 
     /// Whether the current socket must still receive a reset.

@@ -297,13 +297,8 @@ impl Pages {
         self.index().remove(stream);
         self.ended.set(stream.id(), stream.ended_as());
         for subscription in stream.topics().end() {
-            self.topics.unsubscribe(subscription);
+            drop(self.topics.unsubscribe(subscription));
         }
-    }
-
-    /// The topics of the hub.
-    pub(super) const fn topics(&self) -> &Arc<Topics> {
-        &self.topics
     }
 }
 

@@ -271,9 +271,8 @@ impl PageResume {
     }
 
     fn remove(&self, topic: &TopicKey) {
-        if let Some(subscription) = self.stream.topics().remove(SubscribedBy::Page, topic) {
-            self.pages.topics().unsubscribe(subscription);
-        }
+        self.pages
+            .unsubscribe_stream(&self.stream, topic, SubscribedBy::Page);
     }
 
     /// Decides whether the page continues without a reset, after `init` or without a handler.

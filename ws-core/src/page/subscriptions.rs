@@ -14,7 +14,13 @@ impl Page {
     /// order over any number of connections, like those of [`push`](Self::push).
     ///
     /// The data of an event is the JSON of the value: text is a string, bytes are a string in
-    /// base64. If the page is already subscribed to the topic, this has no effect.
+    /// base64. If the page is already subscribed to the topic, this has no effect;
+    /// [`since`](crate::topic::DeclaredTopic::since) replaces the subscription: the page gets the
+    /// messages after the position, again if it has received them.
+    ///
+    /// The messages of a replay leave a quarter of the limits `messages` and `bytes` of the page
+    /// free: if they do not fit, `replay` pushes the newest that do, and `since` fails with
+    /// [`SinceError::TooFarBehind`].
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -31,8 +37,9 @@ impl Page {
     ///
     /// # Errors
     ///
-    /// [`PageSubscribeError`] if the page has ended or has too many subscriptions, or if it cannot
-    /// continue from a position.
+    /// [`PageSubscribeError`] if the page has ended or has too many subscriptions, if it cannot
+    /// continue from a position, or if this handle was made before a logon and the page belongs to
+    /// the new session already.
     pub fn subscribe<S: Subscribable>(
         &self,
         event: &str,
@@ -42,6 +49,7 @@ impl Page {
         let pages = &self.pages;
         let stream = pages
             .find_or_reopen(&self.id.text, &self.session)
+            .filter(|stream| !stream.is_renewed(&self.session))
             .ok_or(PageSubscribeError::Ended)?;
         match pages.subscribe_stream(&stream, &plan, SubscribedBy::Page, Loss::of_ending(&plan)) {
             Ok(after_unlock) => {
@@ -55,7 +63,8 @@ impl Page {
     }
 
     /// Ends the subscription to a topic. Events from before may still wait in the queue. Returns
-    /// whether there was a subscription.
+    /// whether there was a subscription; a handle that was made before a logon ends none of a page
+    /// that belongs to the new session already.
     ///
     /// ```
     /// use ws_server::{Page, Topic};
@@ -67,13 +76,11 @@ impl Page {
     pub fn unsubscribe(&self, topic: impl AsTopic) -> bool {
         let key = topic.as_topic_ref().key;
         let stream = self.pages.find(&self.id.text);
-        match stream.and_then(|stream| stream.topics().remove(SubscribedBy::Page, &key)) {
-            Some(subscription) => {
-                self.pages.topics().unsubscribe(subscription);
-                true
-            }
-            None => false,
-        }
+        let stream = stream.filter(|stream| !stream.is_renewed(&self.session));
+        stream.is_some_and(|stream| {
+            self.pages
+                .unsubscribe_stream(&stream, &key, SubscribedBy::Page)
+        })
     }
 }
 
@@ -121,3 +128,6 @@ impl From<PageSubscribeError> for Refusal {
         Self::new(error.status()).body(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,9 +12,12 @@ use crate::mailbox::{Accepts, MailboxError};
 use crate::message::Message;
 use crate::outbox::{DroppedPayloads, Outbox, Policy};
 use crate::topic::{
-    AsTopic, FromTopic, Listenable, Plan, Position, Recipient, SinceError, Subscribable,
-    Subscriber, SubscriberKind, Subscription, TopicKey, TopicValue,
+    AsTopic, FromTopic, Listenable, Plan, Position, QueueSize, Recipient, ReplayCapacity,
+    SinceError, Subscribable, Subscriber, SubscriberKind, TopicKey, TopicValue,
 };
+
+/// Bytes of the longest head of a frame from a server (RFC 6455, section 5.2).
+const MAX_HEAD: usize = 10;
 
 impl<H> Socket<H> {
     /// Sends everything published to the topic to the client, until
@@ -22,8 +25,13 @@ impl<H> Socket<H> {
     /// fast enough, its connection is closed with 1013; see
     /// [`subscribe_with`](Self::subscribe_with) for other policies.
     ///
-    /// If the connection is already subscribed, only the policy changes. After the end of the
-    /// connection, this has no effect.
+    /// If the connection is already subscribed, only the policy changes;
+    /// [`since`](crate::topic::DeclaredTopic::since) also sends the messages after its position,
+    /// again if the client has received them. After the end of the connection, this has no effect.
+    ///
+    /// The messages of a replay leave a quarter of the limits `outbox` and `outbox_frames` free: if
+    /// they do not fit, `replay` sends the newest that do, and `since` fails with
+    /// [`SinceError::TooFarBehind`].
     ///
     /// ```
     /// use ws_server::prelude::*;
@@ -72,7 +80,12 @@ impl<H> Socket<H> {
     {
         let recipient: Arc<dyn Recipient> = self.shared.clone();
         let client = Subscriber::Client { recipient, policy };
-        S::outcome(self.shared.add_subscription(topic.plan(), client))
+        let capacity = match policy {
+            Policy::Close => self.shared.outbox_capacity(),
+            _ => ReplayCapacity::UNLIMITED,
+        };
+        let added = self.shared.add_subscription(topic.plan(), client, capacity);
+        S::outcome(added)
     }
 
     /// Ends the subscription of the client. Messages published before may still wait in the outbox.
@@ -95,7 +108,8 @@ impl<H> Socket<H> {
 
     /// Delivers everything published to the topic to the handler, in `info`, converted to the
     /// mailbox type, which is `From<T>`. If the handler does not keep up and its mailbox is full,
-    /// its connection is closed with 1013.
+    /// its connection is closed with 1013. The messages of a replay leave a quarter of the limit
+    /// `mailbox` free, as for [`subscribe`](Self::subscribe).
     ///
     /// The handler's own task deserializes the value from the published message, as a client would,
     /// so fields that serde skips are missing. If the value cannot be deserialized, or `From`
@@ -148,7 +162,8 @@ impl<H> Socket<H> {
             id: self.id(),
             deliver: Box::new(deliver),
         };
-        L::outcome(self.shared.add_subscription(plan, listener))
+        let capacity = self.shared.mailbox_capacity::<M>();
+        L::outcome(self.shared.add_subscription(plan, listener, capacity))
     }
 
     /// Ends the subscription of the handler. Returns whether there was one.
@@ -223,13 +238,39 @@ impl ConnectionShared {
         &self.route_context.topics
     }
 
+    /// What the client can receive at once.
+    fn outbox_capacity(&self) -> ReplayCapacity {
+        let limits = self.limits();
+        let limit = QueueSize {
+            messages: limits.outbox_frames,
+            bytes: limits.outbox,
+        };
+        let (messages, bytes) = self.outbox.backlog();
+        ReplayCapacity::new(limit, QueueSize { messages, bytes }, MAX_HEAD)
+    }
+
+    /// What the handler can receive at once.
+    fn mailbox_capacity<M: Send + 'static>(&self) -> ReplayCapacity {
+        let limit = QueueSize {
+            messages: self.limits().mailbox,
+            bytes: usize::MAX,
+        };
+        let waiting = QueueSize {
+            messages: self.mailbox.notified::<M>(),
+            bytes: 0,
+        };
+        ReplayCapacity::new(limit, waiting, 0)
+    }
+
     /// Adds or replaces a subscription of the client or of the handler.
     fn add_subscription<T: ?Sized>(
         &self,
         plan: Plan<T>,
         subscriber: Subscriber,
+        capacity: ReplayCapacity,
     ) -> Result<(), SinceError> {
         let Plan { topic, start } = plan;
+        let topics = &self.route_context.topics;
         let kind = subscriber.kind();
         // Locked throughout: two subscriptions to one topic would double every frame.
         let mut lifecycle = self.lock();
@@ -239,10 +280,12 @@ impl ConnectionShared {
         let state = lifecycle.optional();
         let mut existing = state.subscriptions.iter();
         if let Some(existing) = existing.find(|existing| existing.is_to(&topic.key, kind)) {
-            existing.replace(subscriber);
+            let replaced = topics.resubscribe(existing, &topic, subscriber, &start, capacity)?;
+            drop(lifecycle);
+            drop(replaced.earlier);
+            replaced.after_unlock.finish(topic.key.name());
         } else if state.subscription_count() < self.limits().subscriptions {
-            let topics = &self.route_context.topics;
-            let added = topics.subscribe(&topic, subscriber, &start)?;
+            let added = topics.subscribe(&topic, subscriber, &start, capacity)?;
             state.subscriptions.push(added.subscription);
             drop(lifecycle);
             added.after_unlock.finish(topic.key.name());
@@ -259,21 +302,20 @@ impl ConnectionShared {
     }
 
     pub(super) fn remove_subscription(&self, topic: &TopicKey, kind: SubscriberKind) -> bool {
-        match self.take_subscription(topic, kind) {
-            Some(subscription) => {
-                self.route_context.topics.unsubscribe(subscription);
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn take_subscription(&self, topic: &TopicKey, kind: SubscriberKind) -> Option<Subscription> {
         let mut lifecycle = self.lock();
-        let subscriptions = &mut lifecycle.optional.as_mut()?.subscriptions;
-        let mut existing = subscriptions.iter();
-        let position = existing.position(|existing| existing.is_to(topic, kind))?;
-        Some(subscriptions.swap_remove(position))
+        let Some(state) = &mut lifecycle.optional else {
+            return false;
+        };
+        let mut existing = state.subscriptions.iter();
+        let Some(index) = existing.position(|existing| existing.is_to(topic, kind)) else {
+            return false;
+        };
+        let subscription = state.subscriptions.swap_remove(index);
+        // Before the lock is released: otherwise a new subscription would double messages.
+        let removed = self.route_context.topics.unsubscribe(subscription);
+        drop(lifecycle);
+        drop(removed);
+        true
     }
 }
 

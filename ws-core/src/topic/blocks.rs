@@ -20,7 +20,7 @@ use crate::compile_error::{CompileError, equal};
 /// assert!(are_blocks::<(chat::Topics, prices::Topics)>());
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no tuple of 2 to 8 `topics!` blocks",
+    message = "`{Self}` is not a tuple of 2 to 8 `topics!` blocks",
     label = "not a tuple of blocks",
     note = "name each block by `pub struct Topics;` in its first line"
 )]

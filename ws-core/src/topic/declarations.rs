@@ -40,7 +40,7 @@ impl Declarations {
     }
 }
 
-/// A name that both patterns have, with `{}` for a parameter of both.
+/// A name that both patterns have; `{}` is a parameter of both.
 fn common_name(first: &[Part], second: &[Part]) -> Option<String> {
     if first.len() != second.len() {
         return None;

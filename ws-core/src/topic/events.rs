@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -16,15 +17,15 @@ use crate::log::Cursor;
 use crate::message::Message;
 use crate::wire::{LanePlace, Push};
 
-/// A page, or the pages of a session.
+/// A page.
 pub(crate) trait PushRecipient: Send + Sync {
-    /// Queues an event; nothing is written. Returns whether a page accepted it.
+    /// Queues an event; nothing is written. Returns whether the page accepted it.
     fn enqueue(&self, event: &mut SharedEvent) -> bool;
 
     /// Writes what is queued. Called without any lock.
     fn flush(&self);
 
-    /// The sockets of the pages.
+    /// The socket of the page, if it has one.
     fn connections(&self) -> Vec<ConnectionId>;
 
     /// Messages are missing: the pages get a reset. Called without any lock.
@@ -95,6 +96,11 @@ impl EventPlan {
         }
     }
 
+    /// The name of the events.
+    pub(crate) fn event(&self) -> &str {
+        &self.event
+    }
+
     /// The subscriber with this recipient.
     pub(crate) fn subscriber(&self, recipient: Arc<dyn PushRecipient>) -> EventSubscriber {
         EventSubscriber {
@@ -118,11 +124,6 @@ impl EventSubscriber {
     pub(super) const fn recipient(&self) -> &Arc<dyn PushRecipient> {
         &self.recipient
     }
-
-    /// Encodes a message as an event.
-    fn encode(&self, message: &Message, place: Option<LanePlace>) -> Push {
-        Push::event_of_json(&self.event, &event_data(message, self.is_bare_text), place)
-    }
 }
 
 /// An encoded event for any number of recipients.
@@ -132,11 +133,17 @@ pub(crate) struct SharedEvent {
     pub(crate) shared: Option<Box<dyn Any>>,
 }
 
-/// The last encoded event: subscribers with the same name of events share it.
+/// The events of one message, each encoded once: subscribers with the same name of events share it.
 #[derive(Default)]
-pub(super) struct EncodedEvent(Option<(Arc<str>, SharedEvent)>);
+pub(super) struct EncodedEvents {
+    /// The data of all of them; `None` inside if the message itself is the data.
+    data: Option<Option<String>>,
+    /// The event that was used last.
+    last: Option<(Arc<str>, SharedEvent)>,
+    others: HashMap<Arc<str>, SharedEvent>,
+}
 
-impl EncodedEvent {
+impl EncodedEvents {
     /// Queues the message for a subscriber. Returns whether it was accepted.
     pub(super) fn enqueue(
         &mut self,
@@ -144,16 +151,38 @@ impl EncodedEvent {
         place: Option<LanePlace>,
         subscriber: &EventSubscriber,
     ) -> bool {
-        let known = self
-            .0
-            .take()
-            .filter(|(event, _)| *event == subscriber.event);
-        let encode = || {
-            let push = subscriber.encode(message, place);
-            (subscriber.event.clone(), SharedEvent { push, shared: None })
+        let name = &subscriber.event;
+        let last = self.last.take();
+        let (last, other) = match last {
+            Some((known, event)) if known == *name => (Some((known, event)), None),
+            other => (None, other),
         };
-        let (_, event) = self.0.insert(known.unwrap_or_else(encode));
-        subscriber.recipient.enqueue(event)
+        self.others.extend(other);
+        let mut event = last
+            .or_else(|| self.others.remove_entry(name))
+            .unwrap_or_else(|| (name.clone(), self.encode(message, place, subscriber)));
+        let accepted = subscriber.recipient.enqueue(&mut event.1);
+        self.last = Some(event);
+        accepted
+    }
+
+    fn encode(
+        &mut self,
+        message: &Message,
+        place: Option<LanePlace>,
+        subscriber: &EventSubscriber,
+    ) -> SharedEvent {
+        let data =
+            self.data
+                .get_or_insert_with(|| match event_data(message, subscriber.is_bare_text) {
+                    Cow::Borrowed(_) => None,
+                    Cow::Owned(data) => Some(data),
+                });
+        let data = data.as_deref().or(message.as_text()).unwrap_or_default();
+        SharedEvent {
+            push: Push::event_of_json(&subscriber.event, data, place),
+            shared: None,
+        }
     }
 }
 
@@ -173,6 +202,9 @@ fn event_data(message: &Message, is_bare_text: bool) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::Topic;
     use super::super::value::TopicValue;
     use super::*;
     use crate::decode::Json;
@@ -193,6 +225,38 @@ mod tests {
         assert_eq!(data(&Message::binary(vec![1, 2, 255])), r#""AQL/""#);
     }
 
+    /// A page that counts the messages that were encoded for it or for others before it.
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl PushRecipient for Counter {
+        fn enqueue(&self, event: &mut SharedEvent) -> bool {
+            if event.shared.replace(Box::new(())).is_none() {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+            true
+        }
+
+        fn flush(&self) {}
+
+        fn connections(&self) -> Vec<ConnectionId> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn an_event_is_encoded_once_for_each_name() {
+        let encoded = Arc::new(Counter::default());
+        let mut events = EncodedEvents::default();
+        let message = Message::from(r#"{"n":1}"#);
+        let topic: Topic<Json<u8>> = Topic::local("t");
+        for name in ["a", "b", "a", "b", "a", "c", "b"] {
+            let subscriber = EventPlan::new(name, topic.clone()).subscriber(encoded.clone());
+            assert!(events.enqueue(&message, None, &subscriber));
+        }
+        assert_eq!(encoded.0.load(Ordering::Relaxed), 3);
+    }
+
     /// A value with a format of its own.
     struct Own;
 
@@ -203,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_json_becomes_a_string() {
+    fn text_that_is_not_json_becomes_a_string() {
         assert_eq!(data(&Own), r#""x=1""#);
     }
 }

@@ -7,8 +7,9 @@ use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
 use super::Recipient;
+use super::events::PushRecipient;
 
-/// The number of sockets that the task writes to before it yields.
+/// The number of sockets, and of pages, that the task writes to before it yields.
 const SOCKETS_PER_TURN: usize = 64;
 
 /// Prefetches the memory of these outboxes.
@@ -22,36 +23,44 @@ fn prefetch<'r>(recipients: impl Iterator<Item = &'r Arc<dyn Recipient>>) {
     }
 }
 
-/// Outboxes with a queued frame that no task has yet tried to write.
+/// Outboxes with a queued frame that no task has yet tried to write, and pages with a queued event.
 ///
-/// If they are not flushed, for example because the runtime of the task ends first, the
+/// If the outboxes are not flushed, for example because the runtime of the task ends first, the
 /// connections' own tasks are woken for the rest.
 #[derive(Default)]
 pub(super) struct DeferredFlush {
     recipients: Vec<Arc<dyn Recipient>>,
+    pages: Vec<Arc<dyn PushRecipient>>,
 }
 
 impl DeferredFlush {
     pub(super) const fn new() -> Self {
         Self {
             recipients: Vec::new(),
+            pages: Vec::new(),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.recipients.is_empty()
+        self.recipients.is_empty() && self.pages.is_empty()
     }
 
     pub(super) fn push(&mut self, recipient: Arc<dyn Recipient>) {
         self.recipients.push(recipient);
     }
 
-    /// Adds the outboxes of another publish.
+    /// Adds a page. It may be added several times: only the first flush finds something to write.
+    pub(super) fn push_page(&mut self, page: Arc<dyn PushRecipient>) {
+        self.pages.push(page);
+    }
+
+    /// Adds the outboxes and the pages of another publish.
     pub(super) fn merge(&mut self, mut other: Self) {
         if self.is_empty() {
             mem::swap(self, &mut other);
         } else {
             self.recipients.append(&mut other.recipients);
+            self.pages.append(&mut other.pages);
         }
     }
 
@@ -92,6 +101,10 @@ impl DeferredFlush {
         for recipient in self.recipients.drain(rest..) {
             recipient.outbox().flush_direct();
         }
+        let rest = self.pages.len().saturating_sub(SOCKETS_PER_TURN);
+        for page in self.pages.drain(rest..) {
+            page.flush();
+        }
     }
 }
 
@@ -99,6 +112,9 @@ impl Drop for DeferredFlush {
     fn drop(&mut self) {
         for recipient in mem::take(&mut self.recipients) {
             recipient.outbox().wake();
+        }
+        for page in mem::take(&mut self.pages) {
+            page.flush();
         }
     }
 }

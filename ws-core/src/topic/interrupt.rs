@@ -34,6 +34,15 @@ impl Subscriber {
         matches!(self, Self::Suspended { token: of, .. } if *of == token)
     }
 
+    /// Leaves a subscriber that accepts nothing in its place.
+    pub(super) fn take(&mut self) -> Self {
+        let nothing = Self::Listener {
+            id: ConnectionId::new(0),
+            deliver: Box::new(|_, _| None),
+        };
+        std::mem::replace(self, nothing)
+    }
+
     /// The subscriber that has waited.
     pub(super) fn resumed(self) -> Self {
         match self {
@@ -44,27 +53,27 @@ impl Subscriber {
 }
 
 impl Interrupted {
-    /// Interrupts the subscriber in a slot. A client or a handler gets nothing more, a page what
-    /// comes from now on.
-    pub(super) fn of(slot: &mut Option<Subscriber>) -> Option<Self> {
-        if slot.as_ref()?.has_token(INTERRUPTED) {
+    /// Interrupts a subscriber. A client or a handler gets nothing more, a page what comes from now
+    /// on.
+    pub(super) fn of(slot: &mut Subscriber) -> Option<Self> {
+        if slot.has_token(INTERRUPTED) {
             return None;
         }
-        let subscriber = slot.take()?.resumed();
+        let subscriber = slot.take().resumed();
         let interrupted = match &subscriber {
             Subscriber::Client { recipient, .. } => Self::Connection(recipient.id()),
             Subscriber::Listener { id, .. } => Self::Connection(*id),
             Subscriber::Events(subscriber) => {
                 let recipient = subscriber.recipient().clone();
-                *slot = Some(Subscriber::Events(subscriber.clone()));
+                *slot = Subscriber::Events(subscriber.clone());
                 return Some(Self::Page(recipient));
             }
             Subscriber::Suspended { .. } => return None,
         };
-        *slot = Some(Subscriber::Suspended {
+        *slot = Subscriber::Suspended {
             subscriber: Box::new(subscriber),
             token: INTERRUPTED,
-        });
+        };
         Some(interrupted)
     }
 }
@@ -75,8 +84,8 @@ impl Channel {
         if !subscribers.is_logged {
             return Vec::new();
         }
-        let slots = subscribers.slots.iter_mut();
-        slots.filter_map(Interrupted::of).collect()
+        let subscribers = subscribers.list.all_mut().iter_mut();
+        subscribers.filter_map(Interrupted::of).collect()
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 #[cfg(feature = "cluster")]
 use std::sync::OnceLock;
 
+use super::capacity::ReplayCapacity;
 use super::key::{Declared, TopicKey, TopicRef};
 use super::position::{Position, SinceError};
 use super::publish::{AfterUnlock, PublishedMessage};
@@ -11,6 +12,8 @@ use super::receipt::{LogContext, LoggedOutcome, LoggedResult, PublishError, Publ
 #[cfg(feature = "cluster")]
 use super::shared::SharedLog;
 use super::start::Start;
+#[cfg(feature = "cluster")]
+use super::waiting::deliver_positioned;
 use super::{Exclude, Subscriber, Subscription, TopicValue, Topics};
 use crate::error::EncodeError;
 use crate::log::{
@@ -18,7 +21,6 @@ use crate::log::{
 };
 use crate::message::Message;
 use crate::throttle::LogThrottle;
-use crate::wire::LanePlace;
 
 /// The log of the declared topics of a hub.
 pub(super) struct TopicLog {
@@ -50,6 +52,14 @@ impl TopicLog {
 /// A subscription, and the work that remains after its owner is unlocked.
 pub(crate) struct NewSubscription {
     pub(crate) subscription: Subscription,
+    pub(crate) after_unlock: AfterUnlock,
+}
+
+/// The subscriber that another one has replaced, and the work that remains after its owner is
+/// unlocked.
+#[must_use = "drop the subscriber without any lock"]
+pub(crate) struct Replaced {
+    pub(crate) earlier: Subscriber,
     pub(crate) after_unlock: AfterUnlock,
 }
 
@@ -160,7 +170,8 @@ impl Topics {
         }
     }
 
-    /// Adds a subscriber, which gets a part of the history first.
+    /// Adds a subscriber, which gets a part of the history first: of a replay, the newest messages
+    /// that fit `capacity`.
     ///
     /// # Errors
     ///
@@ -170,6 +181,7 @@ impl Topics {
         topic: &TopicRef<T>,
         subscriber: Subscriber,
         start: &Start,
+        capacity: ReplayCapacity,
     ) -> Result<NewSubscription, SinceError> {
         if let Some(declared) = topic.declared {
             self.declarations.add(declared);
@@ -179,27 +191,97 @@ impl Topics {
         if let (TopicKey::Declared(name), Some(shared)) = (key, self.log.shared.get())
             && let Some(declared) = topic.declared.filter(|it| it.declaration.is_logged())
         {
-            return self.subscribe_shared(shared, name, declared, subscriber, start);
+            return self.subscribe_shared(shared, name, declared, subscriber, start, capacity);
         }
-        let subscribe = |kept, head| self.subscribe_with_history(key, subscriber, kept, head);
-        let TopicKey::Declared(name) = key else {
-            return Ok(subscribe(Vec::new(), None));
+        let mut after_unlock = AfterUnlock::default();
+        let subscribe = |kept: Vec<KeptMessage>, head: Option<log::Position>| {
+            self.subscribe_after(key, subscriber, |subscriber, topic| {
+                self.deliver_kept((subscriber, topic), key, (kept, head), &mut after_unlock);
+            })
         };
-        match start {
-            Start::Now => Ok(subscribe(Vec::new(), None)),
-            Start::Replay(last) => Ok(self
-                .log
-                .log
-                .replay(name, *last, |kept, head| subscribe(kept, Some(head)))),
-            Start::Since(_) | Start::Behind(_) => {
-                let from = self.position_of_start(name, start)?;
-                let resumed = self
-                    .log
-                    .log
-                    .resume(name, from, |kept, head| subscribe(kept, Some(head)));
-                resumed.map_err(|Gap| SinceError::Gap)
+        let subscription = match (key, start) {
+            (TopicKey::Declared(name), Start::Replay(last)) => {
+                self.log.log.replay(name, *last, |mut kept, head| {
+                    let missing = kept.len() - newest(capacity, &kept);
+                    kept.drain(..missing);
+                    subscribe(kept, Some(head))
+                })
             }
+            (TopicKey::Declared(name), Start::Since(_) | Start::Behind(_)) => {
+                let from = self.position_of_start(name, start)?;
+                self.resume(name, from, capacity, subscribe)?
+            }
+            _ => subscribe(Vec::new(), None),
+        };
+        Ok(NewSubscription {
+            subscription,
+            after_unlock,
+        })
+    }
+
+    /// Replaces a subscriber in place. With [`Start::Since`] the new one gets the messages behind
+    /// the position first.
+    ///
+    /// # Errors
+    ///
+    /// [`SinceError`] if it cannot continue from its position: the earlier one stays subscribed.
+    pub(crate) fn resubscribe<T: ?Sized>(
+        &self,
+        existing: &Subscription,
+        topic: &TopicRef<T>,
+        subscriber: Subscriber,
+        start: &Start,
+        capacity: ReplayCapacity,
+    ) -> Result<Replaced, SinceError> {
+        let key = &topic.key;
+        let mut after_unlock = AfterUnlock::default();
+        let (TopicKey::Declared(name), Start::Since(_)) = (key, start) else {
+            let earlier = existing.replace(subscriber);
+            return Ok(Replaced {
+                earlier,
+                after_unlock,
+            });
+        };
+        let from = self.position_of_start(name, start)?;
+        #[cfg(feature = "cluster")]
+        if let (Some(shared), Some(declared)) = (self.log.shared.get(), topic.declared) {
+            let limits = declared.declaration.kept();
+            return Self::resubscribe_shared(shared, name, limits, from, capacity, |messages| {
+                let earlier = existing.replace_after(subscriber, |subscriber, topic| {
+                    deliver_positioned(subscriber, topic, messages, &mut after_unlock);
+                });
+                Replaced {
+                    earlier,
+                    after_unlock,
+                }
+            });
         }
+        let earlier = self.resume(name, from, capacity, |kept, head| {
+            existing.replace_after(subscriber, |subscriber, topic| {
+                self.deliver_kept((subscriber, topic), key, (kept, head), &mut after_unlock);
+            })
+        })?;
+        Ok(Replaced {
+            earlier,
+            after_unlock,
+        })
+    }
+
+    /// Runs `subscribe` with the messages behind a position, and the end of the log.
+    fn resume<R>(
+        &self,
+        name: &TopicName,
+        from: log::Position,
+        capacity: ReplayCapacity,
+        subscribe: impl FnOnce(Vec<KeptMessage>, Option<log::Position>) -> R,
+    ) -> Result<R, SinceError> {
+        let resumed = self.log.log.resume(name, from, |kept, head| {
+            if newest(capacity, &kept) < kept.len() {
+                return Err(SinceError::TooFarBehind);
+            }
+            Ok(subscribe(kept, Some(head)))
+        });
+        resumed.map_err(|Gap| SinceError::Gap)?
     }
 
     /// Checks that a subscription can begin there.
@@ -254,44 +336,26 @@ impl Topics {
         self.log.log.heads()
     }
 
-    fn subscribe_with_history(
-        &self,
-        key: &TopicKey,
-        subscriber: Subscriber,
-        kept: Vec<KeptMessage>,
-        head: Option<log::Position>,
-    ) -> NewSubscription {
-        let mut after_unlock = AfterUnlock::default();
-        let count = kept.len();
-        let subscription = self.subscribe_after(key, subscriber, |subscriber, topic| {
-            for (number, kept) in kept.into_iter().enumerate() {
-                // A page has received everything only after the last one.
-                let place = head.map(|head| head.place_in_replay(number + 1 == count));
-                self.deliver_kept(subscriber, topic, key, (kept, place), &mut after_unlock);
-            }
-        });
-        NewSubscription {
-            subscription,
-            after_unlock,
-        }
-    }
-
-    /// Delivers a message of the history to one subscriber.
+    /// Delivers messages of the history to one subscriber; `head` is the end of the log.
     fn deliver_kept(
         &self,
-        subscriber: &Subscriber,
-        topic: u64,
+        (subscriber, topic): (&Subscriber, u64),
         key: &TopicKey,
-        (kept, place): (KeptMessage, Option<LanePlace>),
+        (kept, head): (Vec<KeptMessage>, Option<log::Position>),
         after_unlock: &mut AfterUnlock,
     ) {
-        let at = match (subscriber, key) {
-            (Subscriber::Listener { .. }, TopicKey::Declared(name)) => {
-                Some(self.log.log.position_of(name, &kept))
-            }
-            _ => None,
-        };
-        after_unlock.deliver_first(subscriber, topic, kept.message, (at, place));
+        let count = kept.len();
+        for (number, kept) in kept.into_iter().enumerate() {
+            // A page has received everything only after the last one.
+            let place = head.map(|head| head.place_in_replay(number + 1 == count));
+            let at = match (subscriber, key) {
+                (Subscriber::Listener { .. }, TopicKey::Declared(name)) => {
+                    Some(self.log.log.position_of(name, &kept))
+                }
+                _ => None,
+            };
+            after_unlock.deliver_first(subscriber, topic, kept.message, (at, place));
+        }
     }
 
     /// The position of a message of a topic, for its handlers.
@@ -310,6 +374,11 @@ impl Topics {
     pub(crate) fn refused_publishes(&self) -> u64 {
         self.log.context.refused()
     }
+}
+
+/// The number of the newest of these messages that fit.
+fn newest(capacity: ReplayCapacity, kept: &[KeptMessage]) -> usize {
+    capacity.newest(kept.iter().map(|kept| kept.message.len()))
 }
 
 impl TopicLog {

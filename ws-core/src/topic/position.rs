@@ -163,7 +163,12 @@ pub enum SinceError {
     /// current state, and subscribe from now on.
     #[error("messages after this position are no longer kept")]
     Gap,
-    /// The text is no position, was changed, or was issued by another server.
+    /// The messages after the position do not fit three quarters of the limits `outbox` and
+    /// `outbox_frames` of the connection, `mailbox` of its handler, or `messages` and `bytes` of
+    /// the page, besides what waits there. Proceed as for a gap.
+    #[error("more messages follow this position than the connection can receive at once")]
+    TooFarBehind,
+    /// The text is not a position, was changed, or was issued by another server.
     #[error("the position is invalid")]
     Invalid,
     /// The position was issued for another topic.
@@ -172,10 +177,11 @@ pub enum SinceError {
 }
 
 impl SinceError {
-    /// The status of a refused handshake: 410 for a gap, 400 for all others.
+    /// The status of a refused handshake: 410 for a gap and for a position that is too far behind,
+    /// 400 for all others.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::Gap => StatusCode::GONE,
+            Self::Gap | Self::TooFarBehind => StatusCode::GONE,
             Self::Invalid | Self::OfAnotherTopic => StatusCode::BAD_REQUEST,
         }
     }

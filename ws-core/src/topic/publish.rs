@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task;
 
 use super::burst::Burst;
-use super::events::{EncodedEvent, EventSubscriber, PushRecipient};
+use super::events::{EncodedEvents, EventSubscriber, PushRecipient};
 use super::flush::DeferredFlush;
 use super::key::TopicKey;
 use super::{Channel, Deliver, DeliveredToHandler, Exclude, Recipient, Subscriber, Topics};
@@ -19,9 +19,9 @@ use crate::wire::LanePlace;
 const PREFETCHED: usize = 16;
 
 /// Prefetches the memory of these outboxes; see [`DeferredFlush`].
-fn prefetch_clients(subscribers: &[Option<Subscriber>]) {
+fn prefetch_clients(subscribers: &[Subscriber]) {
     for subscriber in subscribers {
-        if let Some(Subscriber::Client { recipient, .. }) = subscriber {
+        if let Subscriber::Client { recipient, .. } = subscriber {
             recipient.outbox().prefetch();
         }
     }
@@ -58,11 +58,16 @@ impl Topics {
         }
         let direct = self.max_direct_writes();
         let mut reached = 0;
-        for some in subscribers.slots.chunks(PREFETCHED) {
+        for some in subscribers.list.all().chunks(PREFETCHED) {
             prefetch_clients(some);
             for subscriber in some {
+                let mode = if reached < direct {
+                    WriteMode::Direct
+                } else {
+                    WriteMode::Queue
+                };
                 let accepted = match subscriber {
-                    Some(Subscriber::Client { recipient, policy }) => {
+                    Subscriber::Client { recipient, policy } => {
                         if exclude.connection.is_some_and(|id| id == recipient.id()) {
                             continue;
                         }
@@ -73,29 +78,21 @@ impl Topics {
                             policy: *policy,
                             volatile: exclude.volatile,
                         };
-                        let mode = if reached < direct {
-                            WriteMode::Direct
-                        } else {
-                            WriteMode::Queue
-                        };
                         match outbox.push_topic(topic_frame, mode, &mut after_unlock.dropped) {
                             // The fast path.
                             Delivery::Accepted => true,
                             other => after_unlock.handle_delivery(other, recipient),
                         }
                     }
-                    Some(Subscriber::Listener { id, .. }) if exclude.connection == Some(*id) => {
-                        false
-                    }
-                    Some(Subscriber::Listener { deliver, .. }) => {
+                    Subscriber::Listener { id, .. } if exclude.connection == Some(*id) => false,
+                    Subscriber::Listener { deliver, .. } => {
                         after_unlock.deliver_to_handler(&frame, at, deliver)
                     }
-                    Some(Subscriber::Events(subscriber)) => {
-                        after_unlock.deliver_event(&frame, at, subscriber)
+                    Subscriber::Events(subscriber) => {
+                        after_unlock.deliver_event(&frame, at, subscriber, mode)
                     }
                     #[cfg(feature = "cluster")]
-                    Some(Subscriber::Suspended { .. }) => false,
-                    None => false,
+                    Subscriber::Suspended { .. } => false,
                 };
                 reached += usize::from(accepted);
             }
@@ -132,9 +129,9 @@ pub(crate) struct AfterUnlock {
     deferred: DeferredFlush,
     /// The message for listening handlers, created for the first of them.
     message: Option<Message>,
-    /// The message as an event, for subscribed pages.
-    event: EncodedEvent,
-    /// Pages with a queued event.
+    /// The message as events, for subscribed pages.
+    events: EncodedEvents,
+    /// Pages with a queued event, which the publisher writes.
     pages: Vec<Arc<dyn PushRecipient>>,
     /// Listening handlers that must be woken.
     to_wake: Vec<Arc<dyn Recipient>>,
@@ -198,28 +195,31 @@ impl AfterUnlock {
         frame: &Broadcast,
         at: Option<log::Position>,
         subscriber: &EventSubscriber,
+        mode: WriteMode,
     ) -> bool {
-        let message = self.message.get_or_insert_with(|| frame.message()).clone();
-        self.queue_event(&message, at.map(|at| at.place()), subscriber)
+        let message = self.message.get_or_insert_with(|| frame.message());
+        let place = at.map(|at| at.place());
+        let accepted = self.events.enqueue(message, place, subscriber);
+        if accepted {
+            let page = subscriber.recipient().clone();
+            match mode {
+                WriteMode::Direct => self.pages.push(page),
+                WriteMode::Queue => self.deferred.push_page(page),
+            }
+        }
+        accepted
     }
 
-    /// The next event has another message.
-    pub(super) fn forget_event(&mut self) {
-        self.event = EncodedEvent::default();
-    }
-
-    /// Same as `deliver_event`, for a message that has no frame.
-    pub(super) fn queue_event(
+    /// Queues a message that only this page gets.
+    pub(super) fn deliver_first_event(
         &mut self,
         message: &Message,
         place: Option<LanePlace>,
         subscriber: &EventSubscriber,
-    ) -> bool {
-        let accepted = self.event.enqueue(message, place, subscriber);
-        if accepted {
-            self.pages.push(subscriber.recipient().clone());
+    ) {
+        if EncodedEvents::default().enqueue(message, place, subscriber) {
+            self.deferred.push_page(subscriber.recipient().clone());
         }
-        accepted
     }
 
     fn overflow(&mut self, recipient: Arc<dyn Recipient>) {

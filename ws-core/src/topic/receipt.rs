@@ -34,7 +34,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The number of clients and listening handlers of this process that accepted the value; 0 if
+    /// The number of clients, listening handlers and pages of this process that accepted the value; 0 if
     /// it could not be encoded.
     #[inline]
     pub const fn reached(&self) -> usize {
@@ -81,8 +81,8 @@ enum ReceiptResult {
 }
 
 impl LoggedReceipt {
-    /// The number of clients and listening handlers of this process that accepted the value; 0 if
-    /// it was not published. On a log that several servers share, the message is delivered later:
+    /// The number of clients, listening handlers and pages of this process that accepted the value; 0
+    /// if it was not published. On a log that several servers share, the message is delivered later:
     /// then this is the number of subscribers of this process at the time of the call.
     #[inline]
     pub const fn reached(&self) -> usize {

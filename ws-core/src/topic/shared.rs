@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::Instant;
 
-use super::{Channel, Topics};
+use super::{Channel, Slot, Topics};
 use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::log::shared::Node;
@@ -59,7 +59,7 @@ impl SharedLog {
 /// A subscriber that waits in the slot of its topic.
 pub(super) struct Waiting {
     pub(super) channel: Arc<Channel>,
-    pub(super) slot: usize,
+    pub(super) slot: Slot,
     pub(super) token: u64,
     pub(super) first: First,
     pub(super) limits: Option<HistoryLimits>,

@@ -40,7 +40,7 @@ use crate::log::Cursor;
 pub struct Received<T> {
     /// The published value.
     pub value: T,
-    /// The position behind it.
+    /// The position of its message.
     pub position: Position,
 }
 
@@ -63,6 +63,13 @@ pub(crate) enum Start {
     Since(Position),
     /// The first one behind the cursor of a page.
     Behind(Arc<Cursor>),
+}
+
+impl Start {
+    /// Whether the subscriber must get every message behind a position.
+    pub(crate) const fn is_since(&self) -> bool {
+        matches!(self, Self::Since(_))
+    }
 }
 
 /// What a client can be [subscribed](crate::socket::Socket::subscribe) to: a topic, alone

@@ -14,7 +14,12 @@ fn listener(deliver: Box<Deliver>) -> Subscriber {
 }
 
 fn subscribe(topics: &Topics, topic: &Topic<u64>, subscriber: Subscriber) -> Subscription {
-    let added = topics.subscribe(&topic.as_topic_ref(), subscriber, &start::Start::Now);
+    let added = topics.subscribe(
+        &topic.as_topic_ref(),
+        subscriber,
+        &start::Start::Now,
+        ReplayCapacity::UNLIMITED,
+    );
     added.unwrap().subscription
 }
 
@@ -62,7 +67,7 @@ fn a_subscriber_that_subscribes_when_it_is_dropped_gets_a_new_channel() {
     };
     let subscription = subscribe(&topics, &topic, listener(Box::new(deliver)));
     let count = outcome(move || {
-        topics.unsubscribe(subscription);
+        drop(topics.unsubscribe(subscription));
         topics.count(&topic.as_topic_ref().key)
     });
     assert_eq!(count, 1);

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::capacity::ReplayCapacity;
 use super::interrupt::Interrupted;
 use super::key::{Declared, TopicKey};
-use super::logged::NewSubscription;
+use super::logged::{NewSubscription, Replaced};
 use super::position::SinceError;
 use super::publish::AfterUnlock;
 use super::shared::{First, SharedLog, Waiting};
@@ -90,6 +91,7 @@ impl Topics {
         declared: Declared,
         subscriber: Subscriber,
         start: &Start,
+        capacity: ReplayCapacity,
     ) -> Result<NewSubscription, SinceError> {
         let key = TopicKey::Declared(name.clone());
         let limits = declared.declaration.kept();
@@ -109,7 +111,14 @@ impl Topics {
                 _ => return Ok((self.subscribe_logged(&key, subscriber, Vec::new()), None)),
             };
             match first.messages(opened, name, limits, now) {
-                Ok(messages) => Ok((self.subscribe_logged(&key, subscriber, messages), None)),
+                Ok(mut messages) => {
+                    let missing = messages.len() - newest(capacity, &messages);
+                    if missing > 0 && start.is_since() {
+                        return Err(SinceError::TooFarBehind);
+                    }
+                    messages.drain(..missing);
+                    Ok((self.subscribe_logged(&key, subscriber, messages), None))
+                }
                 Err(NotNow::Gap) => Err(SinceError::Gap),
                 Err(NotNow::Wait(_)) => {
                     let token = shared.next_token();
@@ -136,6 +145,26 @@ impl Topics {
         Ok(added)
     }
 
+    /// Replaces a subscriber in place. The new one gets the messages behind a position first; if this
+    /// node has not read them yet, that is a gap.
+    pub(super) fn resubscribe_shared(
+        shared: &SharedLog,
+        name: &TopicName,
+        limits: Option<HistoryLimits>,
+        from: Position,
+        capacity: ReplayCapacity,
+        replace: impl FnOnce(Vec<PositionedMessage>) -> Replaced,
+    ) -> Result<Replaced, SinceError> {
+        shared.node.with_lane(shared.node.lane_of(name), |opened| {
+            let messages = First::Behind(from).messages(opened, name, limits, Instant::now());
+            let messages = messages.map_err(|_| SinceError::Gap)?;
+            if newest(capacity, &messages) < messages.len() {
+                return Err(SinceError::TooFarBehind);
+            }
+            Ok(replace(messages))
+        })
+    }
+
     /// Whether a subscription can begin at a position of a shared log, as far as it is known now.
     pub(super) fn check_shared(
         shared: &SharedLog,
@@ -160,7 +189,7 @@ impl Topics {
     ) -> NewSubscription {
         let mut after_unlock = AfterUnlock::default();
         let subscription = self.subscribe_after(key, subscriber, |subscriber, topic| {
-            deliver_first(subscriber, topic, messages, &mut after_unlock);
+            deliver_positioned(subscriber, topic, messages, &mut after_unlock);
         });
         // Under the lock of the lane: a reset finds the subscriber.
         subscription.channel.lock().is_logged = true;
@@ -266,23 +295,21 @@ impl Waiting {
     /// the lock of the lane.
     fn activate(&self, messages: Vec<PositionedMessage>) -> Option<AfterUnlock> {
         let mut subscribers = self.channel.lock();
-        let slot = subscribers.slots.get_mut(self.slot)?;
-        let subscriber = slot.take_if(|subscriber| subscriber.has_token(self.token))?;
-        let subscriber = subscriber.resumed();
+        let slot = subscribers.list.get_mut(self.slot)?;
+        if !slot.has_token(self.token) {
+            return None;
+        }
+        *slot = slot.take().resumed();
         let mut after_unlock = AfterUnlock::default();
-        deliver_first(&subscriber, self.channel.id, messages, &mut after_unlock);
-        *slot = Some(subscriber);
+        deliver_positioned(slot, self.channel.id, messages, &mut after_unlock);
         Some(after_unlock)
     }
 
     /// The subscriber cannot get its messages.
     fn interrupt(&self) -> Option<Interrupted> {
         let mut subscribers = self.channel.lock();
-        let slot = subscribers.slots.get_mut(self.slot)?;
-        let is_waiting = slot
-            .as_ref()
-            .is_some_and(|subscriber| subscriber.has_token(self.token));
-        if is_waiting {
+        let slot = subscribers.list.get_mut(self.slot)?;
+        if slot.has_token(self.token) {
             Interrupted::of(slot)
         } else {
             None
@@ -300,7 +327,12 @@ fn too_late() -> Close {
     Close::new(CloseCode::TRY_AGAIN_LATER, reason)
 }
 
-fn deliver_first(
+/// The number of the newest of these messages that fit.
+fn newest(capacity: ReplayCapacity, messages: &[PositionedMessage]) -> usize {
+    capacity.newest(messages.iter().map(|it| it.message.len()))
+}
+
+pub(super) fn deliver_positioned(
     subscriber: &Subscriber,
     topic: u64,
     messages: Vec<PositionedMessage>,

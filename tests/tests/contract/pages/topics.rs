@@ -118,3 +118,23 @@ async fn the_pages_of_a_topic_are_disconnected_with_it() {
     assert_eq!(kit.hub().disconnect_topic(counts(), close), 1);
     assert_eq!(tab.client().closed().await.0, CloseCode::POLICY);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_from_before_a_logon_changes_no_subscription_of_the_page_after_it() {
+    let (kit, mut visitor) = server().await;
+    let before = visitor.page();
+    before.subscribe("n", counts()).unwrap();
+    visitor.logon("ada").await;
+    // The page still belongs to the visitor from before the logon.
+    before.subscribe("line", lines()).unwrap();
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &before)
+        .connected()
+        .await;
+    assert!(!before.unsubscribe(counts()));
+    assert_eq!(
+        before.subscribe("other", Topic::<u64>::local("other")),
+        Err(PageSubscribeError::Ended)
+    );
+    assert_eq!(publish(&kit, 1), 1);
+    assert_eq!(tab.received_so_far().await, numbers([1]));
+}

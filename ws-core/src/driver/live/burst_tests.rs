@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::message::Message;
 use crate::outbox::Policy;
 use crate::outbox::test_doubles::CountingClient;
-use crate::topic::{Plan, Subscribable as _, Subscriber, Subscription, Topic};
+use crate::topic::{Plan, ReplayCapacity, Subscribable as _, Subscriber, Subscription, Topic};
 
 /// A connection whose hooks publish each message, and reply to it; it subscribes to the topic, like
 /// another client.
@@ -41,7 +41,9 @@ impl Publisher {
             let subscriber = Subscriber::Client { recipient, policy };
             let Plan { topic, start } = news().plan();
             let topics = bench.shared.topics();
-            let added = topics.subscribe(&topic, subscriber, &start).unwrap();
+            let added = topics
+                .subscribe(&topic, subscriber, &start, ReplayCapacity::UNLIMITED)
+                .unwrap();
             added.subscription
         });
         Self {

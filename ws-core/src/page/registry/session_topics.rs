@@ -65,8 +65,9 @@ impl SessionTopics {
 }
 
 impl Pages {
-    /// Subscribes all pages of a session, now and later. It has no effect if the session is
-    /// subscribed to the topic already.
+    /// Subscribes all pages of a session, now and later. If the session is subscribed to the topic
+    /// already, that has no effect, but a plan with a position replaces the subscriptions of the
+    /// present pages.
     pub(super) fn subscribe_session(
         &self,
         generation: SessionGeneration,
@@ -79,16 +80,17 @@ impl Pages {
         let plans = topics.entry(generation.id).or_default();
         plans.renewals = plans.renewals.max(generation.renewals);
         let max = self.limits.session_subscriptions;
-        if plans.list.iter().any(|it| *it.key() == plan.topic.key) {
+        let is_known = plans.list.iter().any(|it| *it.key() == plan.topic.key);
+        if is_known && !plan.start.is_since() {
             return Ok(());
         }
-        let added = if plans.list.len() >= max {
+        let added = if !is_known && plans.list.len() >= max {
             Err(SessionSubscribeError::TooMany { max })
         } else {
             self.subscribe_all(generation, plan, &mut deferred)
                 .map_err(SessionSubscribeError::Since)
         };
-        if added.is_ok() {
+        if added.is_ok() && !is_known {
             plans.list.push(SessionPlan {
                 plan: plan.for_later(),
                 renewals: generation.renewals,
@@ -211,10 +213,7 @@ impl Pages {
     fn unsubscribe_pages(&self, id: SessionId, latest: u32, plan: &SessionPlan) {
         for renewals in plan.renewals..=latest {
             for stream in self.streams_of_session(SessionGeneration { id, renewals }) {
-                let removed = stream.topics().remove(SubscribedBy::Session, plan.key());
-                if let Some(subscription) = removed {
-                    self.topics.unsubscribe(subscription);
-                }
+                self.unsubscribe_stream(&stream, plan.key(), SubscribedBy::Session);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Subscribes pages to topics.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::Pages;
 use crate::id::ConnectionId;
@@ -8,10 +8,12 @@ use crate::page::queue::{Loss, QueuedPush};
 use crate::page::stream::{NotAdded, Stream, SubscribedBy};
 use crate::topic::{
     AfterUnlock, Continuity, EventPlan, PushRecipient, SharedEvent, SinceError, Subscriber,
+    Subscription, TopicKey,
 };
 
 impl Pages {
-    /// Subscribes a page, unless this caller has subscribed it to the topic already.
+    /// Subscribes a page. If this caller has subscribed it to the topic already, that has no effect,
+    /// but a plan with a position replaces the subscription.
     pub(in crate::page) fn subscribe_stream(
         &self,
         stream: &Arc<Stream>,
@@ -19,28 +21,44 @@ impl Pages {
         by: SubscribedBy,
         loss: Loss,
     ) -> Result<AfterUnlock, NotAdded<SinceError>> {
-        let pages = self.weak_self.upgrade().ok_or(NotAdded::Ended)?;
         let max = match by {
             SubscribedBy::Page => self.limits.subscriptions,
             // Limited for the session.
             SubscribedBy::Session => usize::MAX,
         };
         let recipient = Arc::new(PageRecipient {
-            pages,
-            stream: stream.clone(),
+            pages: self.weak_self.clone(),
+            stream: Arc::downgrade(stream),
             loss,
         });
         let subscriber = Subscriber::Events(plan.subscriber(recipient));
-        let subscribe = || {
-            let added = self
+        let EventPlan { topic, start, .. } = plan;
+        let subscribe = |existing: Option<&Subscription>| {
+            let capacity = stream.replay_capacity(plan.event());
+            let Some(existing) = existing else {
+                let added = self.topics.subscribe(topic, subscriber, start, capacity)?;
+                return Ok((Some(added.subscription), added.after_unlock));
+            };
+            if !start.is_since() {
+                return Ok((None, AfterUnlock::default()));
+            }
+            let replaced = self
                 .topics
-                .subscribe(&plan.topic, subscriber, &plan.start)?;
-            Ok((added.subscription, added.after_unlock))
+                .resubscribe(existing, topic, subscriber, start, capacity)?;
+            Ok((None, replaced.after_unlock))
         };
-        let added = stream
-            .topics()
-            .add((by, loss), &plan.topic.key, max, subscribe)?;
-        Ok(added.unwrap_or_default())
+        stream.topics().add((by, loss), &topic.key, max, subscribe)
+    }
+
+    /// Ends the subscription of a page to a topic. Returns whether there was one.
+    pub(in crate::page) fn unsubscribe_stream(
+        &self,
+        stream: &Stream,
+        topic: &TopicKey,
+        by: SubscribedBy,
+    ) -> bool {
+        let unsubscribe = |subscription| self.topics.unsubscribe(subscription);
+        stream.topics().remove(by, topic, unsubscribe).is_some()
     }
 }
 
@@ -62,29 +80,39 @@ impl Loss {
     }
 }
 
-/// A page as a subscriber.
+/// A page as a subscriber. It keeps neither the page nor the hub alive: both own the topics that own
+/// it.
 struct PageRecipient {
-    pages: Arc<Pages>,
-    stream: Arc<Stream>,
+    pages: Weak<Pages>,
+    stream: Weak<Stream>,
     loss: Loss,
 }
 
 impl PushRecipient for PageRecipient {
     fn enqueue(&self, event: &mut SharedEvent) -> bool {
+        let (Some(pages), Some(stream)) = (self.pages.upgrade(), self.stream.upgrade()) else {
+            return false;
+        };
         let SharedEvent { push, shared } = event;
         let shared =
-            shared.get_or_insert_with(|| Box::new(QueuedPush::for_many(push, &self.pages.queued)));
+            shared.get_or_insert_with(|| Box::new(QueuedPush::for_many(push, &pages.queued)));
         let queued = shared.downcast_ref::<QueuedPush>();
-        queued.is_some_and(|queued| self.stream.enqueue(queued.with_loss(self.loss)))
+        queued.is_some_and(|queued| stream.enqueue(queued.with_loss(self.loss)))
     }
 
     fn flush(&self) {
-        self.stream.pump();
-        self.pages.relieve();
+        if let Some(stream) = self.stream.upgrade() {
+            stream.pump();
+        }
+        if let Some(pages) = self.pages.upgrade() {
+            pages.relieve();
+        }
     }
 
     fn connections(&self) -> Vec<ConnectionId> {
-        self.stream.socket().into_iter().collect()
+        let stream = self.stream.upgrade();
+        let socket = stream.and_then(|stream| stream.socket());
+        socket.into_iter().collect()
     }
 
     #[cfg(feature = "cluster")]

@@ -11,7 +11,7 @@ use super::{AttachError, Epoch, Feed, PageReport, PageSocket, Position};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, deadline_after};
-use crate::outbox::{Frame, PushError};
+use crate::outbox::{Frame, Outbox, PushError, WriteMode};
 use crate::page::budget::Budget;
 use crate::page::queue::{NextFrame, PageQueue, PushSource, SentOffset, UnsentOffset};
 use crate::session::Session;
@@ -105,6 +105,18 @@ pub(super) fn follow_up_of_close(closed: Option<(Arc<dyn PageSocket>, Close)>) -
             FollowUp::Remove
         }
         None => FollowUp::Nothing,
+    }
+}
+
+/// Pushes a frame. If earlier ones of the same write leave no room for it, they are written first.
+fn push(outbox: &Outbox, frame: Frame, mode: WriteMode) -> Result<(), PushError> {
+    let frame = outbox.compress(frame);
+    match outbox.push_in(&frame, mode) {
+        Err(PushError::Full) if mode == WriteMode::Queue => {
+            outbox.flush_direct();
+            outbox.push_in(&frame, mode)
+        }
+        pushed => pushed,
     }
 }
 
@@ -222,11 +234,22 @@ impl StreamState {
         }
     }
 
-    /// Writes messages to the socket, as far as it accepts them.
+    /// Writes messages to the socket, as far as it accepts them: all of them in one write.
     pub(super) fn pump(&mut self) {
-        let Some(socket) = self.socket.as_ref().filter(|_| !self.outbox_is_full) else {
+        let Some(socket) = self.socket.clone().filter(|_| !self.outbox_is_full) else {
             return;
         };
+        let frames = self.queue.unsent() + u64::from(self.seen_due);
+        if frames > 1 || self.queue.is_reset_due() {
+            self.push_all(&*socket, WriteMode::Queue);
+            socket.outbox().flush_direct();
+        } else {
+            self.push_all(&*socket, WriteMode::Direct);
+        }
+    }
+
+    /// Pushes messages to the outbox of the socket, as far as it has room.
+    fn push_all(&mut self, socket: &dyn PageSocket, mode: WriteMode) {
         loop {
             let (frame, of_queue) = match self.queue.next() {
                 // First, so that it follows `welcome`.
@@ -237,7 +260,7 @@ impl StreamState {
                 Some(NextFrame::Message(frame)) => (frame, true),
                 None => return,
             };
-            match socket.outbox().push(&socket.outbox().compress(frame)) {
+            match push(socket.outbox(), frame, mode) {
                 Ok(()) if of_queue => self.queue.mark_sent(),
                 Ok(()) => self.seen_due = false,
                 Err(PushError::Full) => {

@@ -2,8 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::page::queue::Loss;
-use crate::topic::{SubscriberKind, Subscription, TopicKey};
+use super::Stream;
+use crate::page::queue::{Loss, MESSAGE_OVERHEAD_BYTES};
+use crate::session::Session;
+use crate::topic::{QueueSize, ReplayCapacity, SubscriberKind, Subscription, TopicKey};
+
+/// Bytes of an event besides its name and its data, at most.
+const EVENT_BYTES: usize = 64;
 
 /// Which call has subscribed a page: each can subscribe it to a topic by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,43 +59,46 @@ impl TopicSubscriptions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the subscription that `subscribe` makes, unless this caller has one to this topic. Locked
-    /// throughout: two subscriptions to one topic would double every event.
+    /// Calls `subscribe` with the subscription that this caller has to the topic, if there is one,
+    /// and adds the subscription that it makes. Locked throughout: two subscriptions to one topic
+    /// would double every event. No code of the application runs under the lock.
     pub(in crate::page) fn add<R, E>(
         &self,
         (by, loss): (SubscribedBy, Loss),
         topic: &TopicKey,
         max: usize,
-        subscribe: impl FnOnce() -> Result<(Subscription, R), E>,
-    ) -> Result<Option<R>, NotAdded<E>> {
+        subscribe: impl FnOnce(Option<&Subscription>) -> Result<(Option<Subscription>, R), E>,
+    ) -> Result<R, NotAdded<E>> {
         let mut state = self.lock();
         if state.ended {
             return Err(NotAdded::Ended);
         }
-        if state.find(by, topic).is_some() {
-            return Ok(None);
-        }
-        if state.list.iter().filter(|it| it.by == by).count() >= max {
+        let existing = state.find(by, topic);
+        if existing.is_none() && state.list.iter().filter(|it| it.by == by).count() >= max {
             return Err(NotAdded::TooMany(max));
         }
-        let (subscription, result) = subscribe().map_err(NotAdded::Failed)?;
-        state.list.push(PageSubscription {
+        let existing = existing.map(|at| &state.list[at].subscription);
+        let (subscription, result) = subscribe(existing).map_err(NotAdded::Failed)?;
+        let added = subscription.map(|subscription| PageSubscription {
             by,
             loss,
             subscription,
         });
-        Ok(Some(result))
+        state.list.extend(added);
+        Ok(result)
     }
 
-    /// Removes the subscription to a topic, if there is one.
-    pub(in crate::page) fn remove(
+    /// Ends the subscription to a topic with `unsubscribe`, if there is one. Locked throughout:
+    /// otherwise a new subscription would double events.
+    pub(in crate::page) fn remove<R>(
         &self,
         by: SubscribedBy,
         topic: &TopicKey,
-    ) -> Option<Subscription> {
+        unsubscribe: impl FnOnce(Subscription) -> R,
+    ) -> Option<R> {
         let mut state = self.lock();
         let at = state.find(by, topic)?;
-        Some(state.list.swap_remove(at).subscription)
+        Some(unsubscribe(state.list.swap_remove(at).subscription))
     }
 
     /// Whether the page will be wrong if it is away.
@@ -105,5 +113,22 @@ impl TopicSubscriptions {
         state.ended = true;
         let list = std::mem::take(&mut state.list);
         list.into_iter().map(|it| it.subscription).collect()
+    }
+}
+
+impl Stream {
+    /// Whether the page belongs to a newer session than this one: a logon has replaced it.
+    pub(in crate::page) fn is_renewed(&self, session: &Session) -> bool {
+        self.lock().session.renewals() > session.renewals()
+    }
+
+    /// How many messages of a history the page can receive at once, as events of this name.
+    pub(in crate::page) fn replay_capacity(&self, event: &str) -> ReplayCapacity {
+        let limit = QueueSize {
+            messages: self.limits.messages,
+            bytes: self.limits.bytes,
+        };
+        let overhead = MESSAGE_OVERHEAD_BYTES + EVENT_BYTES + event.len();
+        ReplayCapacity::new(limit, self.lock().queue.size(), overhead)
     }
 }

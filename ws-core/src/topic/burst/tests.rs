@@ -14,7 +14,9 @@ use crate::message::Message;
 use crate::outbox::test_doubles::{CountingClient, CountingTask};
 use crate::outbox::{DroppedPayloads, Outbox, Policy};
 use crate::topic::start::Start;
-use crate::topic::{AsTopic as _, Exclude, Recipient, Subscriber, Subscription, Topic, Topics};
+use crate::topic::{
+    AsTopic as _, Exclude, Recipient, ReplayCapacity, Subscriber, Subscription, Topic, Topics,
+};
 
 /// A connection whose client accepts everything.
 struct Connection {
@@ -71,7 +73,9 @@ impl Setup {
                     policy: Policy::Close,
                 };
                 let topic = topic(name).as_topic_ref();
-                let added = topics.subscribe(&topic, subscriber, &Start::Now).unwrap();
+                let added = topics
+                    .subscribe(&topic, subscriber, &Start::Now, ReplayCapacity::UNLIMITED)
+                    .unwrap();
                 subscriptions.push(added.subscription);
             }
             clients.push(client);

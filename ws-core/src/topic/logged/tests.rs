@@ -79,7 +79,12 @@ impl Recorder {
         start: &Start,
     ) -> Result<Subscription, SinceError> {
         let listener = self.listener.take().unwrap();
-        let added = topics.subscribe(&TopicRef::of(room), listener, start)?;
+        let added = topics.subscribe(
+            &TopicRef::of(room),
+            listener,
+            start,
+            ReplayCapacity::UNLIMITED,
+        )?;
         added.after_unlock.finish("room");
         Ok(added.subscription)
     }
@@ -112,7 +117,7 @@ async fn a_replay_is_followed_by_later_messages_of_the_same_topic() {
     publish(&topics, &Room(8), "of another room");
     publish(&topics, &Room(7), "5");
     assert_eq!(recorder.texts(), ["5"]);
-    topics.unsubscribe(subscription);
+    drop(topics.unsubscribe(subscription));
     publish(&topics, &Room(7), "6");
     assert_eq!(recorder.texts(), [""; 0]);
 }
@@ -253,7 +258,12 @@ fn a_payload_of_the_history_is_dropped_without_a_lock() {
         let listener = recorder.listener.take().unwrap();
         let replay = Start::Replay(9);
         topics
-            .subscribe(&TopicRef::of(&Blob), listener, &replay)
+            .subscribe(
+                &TopicRef::of(&Blob),
+                listener,
+                &replay,
+                ReplayCapacity::UNLIMITED,
+            )
             .unwrap();
         done.send(recorder.texts()).unwrap();
     });

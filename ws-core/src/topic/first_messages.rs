@@ -18,7 +18,7 @@ impl Topics {
         declared::topic_name(topic)
     }
 
-    /// Whether a client or a handler is subscribed.
+    /// Whether there is a subscriber.
     pub(crate) fn has_subscribers(&self, key: &TopicKey) -> bool {
         self.find(key).is_some()
     }
@@ -76,9 +76,7 @@ impl AfterUnlock {
                 }
             }
             Subscriber::Events(subscriber) => {
-                // Each of these messages is another event.
-                self.forget_event();
-                self.queue_event(&message, place, subscriber);
+                self.deliver_first_event(&message, place, subscriber);
             }
             Subscriber::Listener { deliver, .. } => {
                 self.handle_handler(deliver(&message, at));
