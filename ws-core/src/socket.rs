@@ -20,6 +20,7 @@ use crate::session::Attachment;
 use crate::stats::{HookCounters, RouteCounters};
 use crate::topic::{Subscription, Topics};
 
+mod memberships;
 mod notify;
 mod outgoing;
 mod page;
@@ -33,9 +34,9 @@ mod subscribe;
 mod tasks;
 
 pub use crate::{id::ConnectionId, mailbox::Accepts};
+use memberships::Memberships;
 pub use notify::Timer;
 pub use outgoing::{IntoMessage, Sender};
-use presence::Membership;
 pub use sends::Sends;
 pub(crate) use shutdown::{ShutdownTimes, going_away};
 use tasks::Tasks;
@@ -115,7 +116,8 @@ struct LifecycleState {
 #[derive(Default)]
 struct OptionalState {
     subscriptions: Vec<Subscription>,
-    memberships: Vec<Membership>,
+    /// Most connections have none.
+    memberships: Option<Box<Memberships>>,
     tasks: Option<Tasks>,
     expiry: Option<Instant>,
     /// The registration with its session, and the time when that expires.
@@ -421,7 +423,7 @@ impl ConnectionShared {
         let ended = lifecycle.optional.as_mut().map(|state| {
             let tasks = state.tasks.take();
             let subscriptions = std::mem::take(&mut state.subscriptions);
-            let memberships = std::mem::take(&mut state.memberships);
+            let memberships = state.memberships.take();
             (subscriptions, memberships, tasks, state.session.take())
         });
         drop(lifecycle);
@@ -430,6 +432,7 @@ impl ConnectionShared {
             for subscription in subscriptions {
                 drop(self.route_context.topics.unsubscribe(subscription));
             }
+            let memberships = memberships.map_or_else(Vec::new, |it| it.into_entered());
             self.settle_all(&self.leave_all(memberships));
         }
         self.changed().notify_waiters();

@@ -125,11 +125,12 @@ fn all() -> Named {
             ForwardedError::Repeated, ForwardedError::TooManyPairs;
         PublishError: PublishError::TooLarge { len: 1 },
             PublishError::from(EncodeError::new(upper()));
-        SinceError: SinceError::Gap, SinceError::Invalid, SinceError::OfAnotherTopic;
+        SinceError: SinceError::Gap, SinceError::TooFarBehind, SinceError::Invalid, SinceError::OfAnotherTopic;
         PageSubscribeError: PageSubscribeError::Ended, PageSubscribeError::TooMany { max: 1 },
             PageSubscribeError::Since(SinceError::Gap);
         EnterError: EnterError::InvalidKey { len: 0 }, EnterError::TooLarge { len: 1 },
-            EnterError::TopicFull, EnterError::TooManySubscriptions, EnterError::Closed,
+            EnterError::TopicFull, EnterError::ServerFull, EnterError::TooManyMembers,
+            EnterError::TooManySubscriptions, EnterError::Closed,
             EnterError::from(EncodeError::new(upper()));
         MalformedRecord: MalformedRecord;
     }

@@ -13,6 +13,7 @@ use ws_server::{CloseCause, EnterError};
 
 use crate::journal::{Journal, limits, secs, settle};
 
+mod bounds;
 mod floods;
 mod limits;
 mod topics;
@@ -67,6 +68,10 @@ impl Guest {
         let json = serde_json::to_string(&event).unwrap();
         self.0.note(json);
     }
+}
+
+fn with_presence(presence: PresenceLimits) -> TestKit {
+    TestKit::with_limits(ServerLimits::DEFAULT.presence(presence))
 }
 
 async fn connect(kit: &TestKit) -> TestClient {

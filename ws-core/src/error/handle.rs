@@ -151,6 +151,16 @@ pub enum EnterError {
     /// The topic has as many members as [`PresenceLimits`](crate::limits::PresenceLimits) allows.
     #[error("the topic has as many members as allowed; try again, or raise the limit `members`")]
     TopicFull,
+    /// The members of all topics have as many bytes as
+    /// [`PresenceLimits::bytes`](crate::limits::PresenceLimits::bytes) allows.
+    #[error(
+        "the members of all topics are as large as allowed; try again, or raise the limit `bytes`"
+    )]
+    ServerFull,
+    /// The connection has entered as many members as
+    /// [`PresenceLimits::per_connection`](crate::limits::PresenceLimits::per_connection) allows.
+    #[error("the connection has entered too many members; try again, or raise `per_connection`")]
+    TooManyMembers,
     /// The connection has as many subscriptions and members as its route allows.
     #[error("the connection has too many subscriptions; leave a topic, or raise `subscriptions`")]
     TooManySubscriptions,
@@ -163,12 +173,12 @@ pub enum EnterError {
 }
 
 impl EnterError {
-    /// The close code if the connection cannot continue without the member: 1013 if the topic is
-    /// full, 1011 for the mistakes of the application. A connection that is closed keeps its own
+    /// The close code if the connection cannot continue without the member: 1013 if the topic or the
+    /// server is full, or the connection has entered too many members, 1011 for the mistakes of the application. A connection that is closed keeps its own
     /// code; the result is then 1001.
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::TopicFull => CloseCode::TRY_AGAIN_LATER,
+            Self::TopicFull | Self::ServerFull | Self::TooManyMembers => CloseCode::TRY_AGAIN_LATER,
             Self::Closed => CloseCode::GOING_AWAY,
             Self::InvalidKey { .. }
             | Self::TooLarge { .. }
@@ -204,6 +214,8 @@ mod tests {
             (SpawnError::Full.close_code(), 1013),
             (SpawnError::Closed.close_code(), 1001),
             (EnterError::TopicFull.close_code(), 1013),
+            (EnterError::ServerFull.close_code(), 1013),
+            (EnterError::TooManyMembers.close_code(), 1013),
             (EnterError::Closed.close_code(), 1001),
             (EnterError::TooLarge { len: 5_000 }.close_code(), 1011),
         ];

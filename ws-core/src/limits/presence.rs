@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{KIB, LimitError, MAX_DURATION, check_nonzero};
+use super::{KIB, LimitError, MAX_DURATION, MIB, check_nonzero};
 
 limits_struct! {
     /// Limits of the members of topics: see [`Socket::enter`](crate::socket::Socket::enter).
@@ -27,6 +27,18 @@ limits_struct! {
         /// only the count. They get members again when no more than four fifths are left.
         /// Default: 500.
         pub list: usize,
+        /// Bytes of the JSON of these members with their keys, up to which watchers get the members
+        /// themselves, as for `list`. It should be at most a quarter of the smallest
+        /// [`outbox`](super::Limits::outbox), which must have room for it. Default: 256 KiB.
+        pub list_bytes: usize,
+        /// Bytes of the members of all topics together: the key and the value of each member, the
+        /// value of each of its connections, and 128 for each of both. Past this limit no further
+        /// member enters, and none grows. Default: 256 MiB.
+        pub bytes: usize,
+        /// Different members that one connection has entered, including those that it has left less than
+        /// `linger` and `tick` ago; past this limit it enters no further member, so that one
+        /// client cannot fill a topic. Default: 128.
+        pub per_connection: usize,
         /// The shortest time between two changes that the watchers of a topic get, and between two
         /// changes of one member. Changes in between are merged. Default: 500 ms.
         pub tick: Duration,
@@ -60,6 +72,9 @@ impl PresenceLimits {
     pub const DEFAULT: Self = Self {
         members: 64 * KIB,
         list: 500,
+        list_bytes: 256 * KIB,
+        bytes: 256 * MIB,
+        per_connection: 128,
         tick: Duration::from_millis(500),
         linger: Duration::from_secs(2),
     };
@@ -79,6 +94,7 @@ impl PresenceLimits {
     pub fn check(&self) -> Result<(), LimitError> {
         check_nonzero(&[
             ("members", self.members == 0),
+            ("per_connection", self.per_connection == 0),
             ("tick", self.tick.is_zero()),
         ])
     }

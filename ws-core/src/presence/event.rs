@@ -192,6 +192,16 @@ impl EventWriter {
     }
 }
 
+/// The bytes of a pair in the JSON of an event, with the comma before it.
+pub(super) fn pair_len((key, value): Pair<'_>) -> usize {
+    let escaped = key.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\x08' | b'\t' | b'\n' | b'\x0c' | b'\r' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    });
+    escaped.sum::<usize>() + value.len() + r#",["",]"#.len()
+}
+
 /// Encodes [`MembersEvent::Snapshot`].
 pub(super) fn snapshot<'v>(topic: &str, members: impl IntoIterator<Item = Pair<'v>>) -> Message {
     let mut writer = EventWriter::new("snapshot", topic);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::changes::Changes;
+use super::event;
 use super::record::{Change, Key, Record, Value};
 use crate::limits::deadline_after;
 
@@ -27,6 +28,8 @@ pub struct Roster<P> {
     members: BTreeMap<Key, RosterMember<P>>,
     /// The members that have left and are still shown.
     lingering: BTreeSet<(Instant, Key)>,
+    /// The bytes of the members that are shown, as JSON with their keys.
+    list_bytes: usize,
     linger: Duration,
 }
 
@@ -99,6 +102,7 @@ impl<P: Copy + Ord> Roster<P> {
         Self {
             members: BTreeMap::new(),
             lingering: BTreeSet::new(),
+            list_bytes: 0,
             linger,
         }
     }
@@ -124,6 +128,7 @@ impl<P: Copy + Ord> Roster<P> {
     fn set(&mut self, key: Key, new: NodeValue<P>, changes: &mut Changes) {
         let Some(member) = self.members.get_mut(&key) else {
             changes.note(&key, None);
+            self.list_bytes += event::pair_len((&key, &new.value));
             let member = RosterMember {
                 newest: new,
                 others: Vec::new(),
@@ -141,6 +146,8 @@ impl<P: Copy + Ord> Roster<P> {
             None => member.set(new),
         }
         if member.newest.value != shown {
+            self.list_bytes += member.newest.value.len();
+            self.list_bytes -= shown.len();
             changes.note(&key, Some(shown));
         }
     }
@@ -166,6 +173,8 @@ impl<P: Copy + Ord> Roster<P> {
             member.lingers_until = Some(until);
             self.lingering.insert((until, key.clone()));
         } else if member.newest.value != shown {
+            self.list_bytes += member.newest.value.len();
+            self.list_bytes -= shown.len();
             changes.note(key, Some(shown));
         }
     }
@@ -200,7 +209,10 @@ impl<P: Copy + Ord> Roster<P> {
                 return;
             };
             let removed = self.members.remove(&key);
-            changes.note(&key, removed.map(|member| member.newest.value));
+            let value = removed.map(|member| member.newest.value);
+            let bytes = value.as_ref().map(|value| event::pair_len((&key, value)));
+            self.list_bytes -= bytes.unwrap_or_default();
+            changes.note(&key, value);
         }
     }
 
@@ -212,6 +224,11 @@ impl<P: Copy + Ord> Roster<P> {
     /// The number of members that are shown.
     pub fn len(&self) -> usize {
         self.members.len()
+    }
+
+    /// The bytes of the members that are shown, as JSON with their keys.
+    pub(super) const fn list_bytes(&self) -> usize {
+        self.list_bytes
     }
 
     /// Whether no member is shown.

@@ -2,7 +2,7 @@
 //! that several nodes share, it is appended, and applied when it is read.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime::Handle;
@@ -17,11 +17,15 @@ use super::record::{Key, Record, RecordPosition, Value};
 use super::roster::{NodeLife, Roster};
 use super::watch::Watch;
 use crate::id::ConnectionId;
-use crate::limits::PresenceLimits;
+use crate::limits::{PresenceLimits, deadline_after};
 use crate::log::TopicName;
 #[cfg(feature = "cluster")]
 use crate::log::shared::Node;
 use crate::topic::{AfterUnlock, NewSubscription, Subscriber, TopicKey, Topics};
+
+mod enter;
+
+pub(crate) use enter::Full;
 
 /// The only node of one process.
 const NODE: NodeLife = NodeLife(1);
@@ -35,6 +39,8 @@ pub(crate) struct Presence {
     topics: Arc<Topics>,
     /// The topics that have members, or something to do.
     occupied: Mutex<HashMap<TopicName, Arc<OccupiedTopic>>>,
+    /// The bytes of all members: see [`PresenceLimits::bytes`].
+    bytes: AtomicUsize,
     last_number: AtomicU64,
     agenda: Agenda<OccupiedTopic>,
     this: Weak<Self>,
@@ -58,6 +64,8 @@ struct TopicState {
     applied: u64,
     #[cfg(feature = "cluster")]
     shared: Option<SharedTopic>,
+    /// The bytes of the members that are counted in [`Presence::bytes`].
+    counted: usize,
     /// The time of the topic in the agenda.
     scheduled: Option<Instant>,
     removed_from_map: bool,
@@ -82,10 +90,6 @@ impl SharedTopic {
         self.node.push_member(self.node.lane_of(&self.name), record);
     }
 }
-
-/// The topic has as many members as it may have.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct TopicFull;
 
 impl OccupiedTopic {
     /// No code of the application runs under the lock, only the writes of streams that are not TCP.
@@ -171,12 +175,22 @@ impl Presence {
             limits,
             topics,
             occupied: Mutex::default(),
+            bytes: AtomicUsize::new(0),
             last_number: AtomicU64::new(0),
             agenda: Agenda::default(),
             this: this.clone(),
             #[cfg(feature = "cluster")]
             lives: Mutex::default(),
         })
+    }
+
+    pub(crate) const fn limits(&self) -> &PresenceLimits {
+        &self.limits
+    }
+
+    /// Until when a member may be shown that leaves now. Its leaving may wait for the end of a tick.
+    pub(crate) fn shown_until(&self, now: Instant) -> Instant {
+        deadline_after(deadline_after(now, self.limits.linger), self.limits.tick)
     }
 
     pub(super) fn occupied(&self) -> MutexGuard<'_, HashMap<TopicName, Arc<OccupiedTopic>>> {
@@ -202,6 +216,7 @@ impl Presence {
                 node: shared.node().clone(),
                 name: name.clone(),
             }),
+            counted: 0,
             scheduled: None,
             removed_from_map: false,
         };
@@ -231,36 +246,10 @@ impl Presence {
                 continue;
             }
             let output = change(&mut state);
+            self.count_bytes(&mut state);
             drop(state);
             return (topic, output);
         }
-    }
-
-    /// Enters a member for a connection, or changes its value. The caller must then call
-    /// [`settle`](Self::settle), without its own locks.
-    ///
-    /// # Errors
-    ///
-    /// [`TopicFull`] if the member is new and the topic is full.
-    pub(crate) fn enter(
-        &self,
-        name: &TopicName,
-        key: &Key,
-        connection: ConnectionId,
-        value: Value,
-    ) -> Result<Arc<OccupiedTopic>, TopicFull> {
-        let now = Instant::now();
-        let (topic, entered) = self.with_topic(name, |state| {
-            let is_full = state.roster.len() >= self.limits.members;
-            if is_full && state.roster.get(key).is_none() {
-                return Err(TopicFull);
-            }
-            if let Some(record) = state.local.enter(key, connection, value, now) {
-                state.apply(record, now);
-            }
-            Ok(())
-        });
-        entered.map(|()| topic)
     }
 
     /// Applies a record that was read from the shared log. The caller must then call
@@ -303,6 +292,7 @@ impl Presence {
             return;
         }
         state.run_due(now);
+        self.count_bytes(&mut state);
         let after_unlock = self.send_event(topic, &mut state, now);
         let due = state.due(now);
         if state.scheduled != due {

@@ -30,6 +30,7 @@ pub struct Watch {
     snapshot: Option<Message>,
     tick: Duration,
     list: usize,
+    list_bytes: usize,
 }
 
 impl Watch {
@@ -42,6 +43,7 @@ impl Watch {
             snapshot: None,
             tick: limits.tick,
             list: limits.list,
+            list_bytes: limits.list_bytes,
         }
     }
 
@@ -104,12 +106,13 @@ impl Watch {
 
     /// Begins a new set of changes, in the level of detail for the current number of members.
     fn begin<P: Copy + Ord>(&mut self, roster: &Roster<P>) -> Earlier {
-        // The two numbers differ, so that a topic at the limit does not alternate.
-        let most = match self.changes.detail() {
-            Detail::Members => self.list,
-            Detail::Count => self.list - self.list / 5,
+        // The limits differ, so that a topic at the limit does not alternate.
+        let most = |limit: usize| match self.changes.detail() {
+            Detail::Members => limit,
+            Detail::Count => limit - limit / 5,
         };
-        let detail = if roster.len() > most {
+        let is_large = roster.list_bytes() > most(self.list_bytes);
+        let detail = if is_large || roster.len() > most(self.list) {
             Detail::Count
         } else {
             Detail::Members

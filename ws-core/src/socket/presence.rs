@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
+use super::memberships::Membership;
 use super::subscribe::decode_value;
 use super::{ConnectionShared, OptionalState, Sends, Socket};
 use crate::close::{Close, CloseCause};
@@ -13,7 +16,7 @@ use crate::message::Message;
 use crate::outbox::Policy;
 use crate::presence::event::MembersEvent;
 use crate::presence::record::{Key, Value};
-use crate::presence::topics::{OccupiedTopic, TopicFull};
+use crate::presence::topics::{Full, OccupiedTopic};
 use crate::topic::{HasPresence, MemberValue, Recipient, Subscriber, SubscriberKind, TopicKey};
 
 impl<H> Socket<H> {
@@ -27,7 +30,8 @@ impl<H> Socket<H> {
     /// Changes of one key within a [`tick`](crate::limits::PresenceLimits::tick) are merged.
     ///
     /// If the member cannot enter, the error is logged and the connection is closed: with 1013 if
-    /// the topic is full, otherwise with 1011. Use [`try_enter`](Self::try_enter) if the client
+    /// the topic or the server is full, or the connection has entered too many members, otherwise with
+    /// 1011. Use [`try_enter`](Self::try_enter) if the client
     /// chooses the key, or much of the member.
     ///
     /// ```
@@ -81,7 +85,8 @@ impl<H> Socket<H> {
     /// # Errors
     ///
     /// [`EnterError`]: the key or the member exceeds its limit, the member cannot be encoded, the
-    /// topic is full, the connection has too many subscriptions, or it is gone.
+    /// topic or the server is full, the connection has too many subscriptions or has entered too many
+    /// members, or it is gone.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "the member belongs to the topic from now on"
@@ -115,8 +120,7 @@ impl<H> Socket<H> {
     /// one.
     pub fn leave_key<D: HasPresence>(&self, topic: &D, key: &str) -> bool {
         let name = self.shared.route_context.topics.name_of(topic);
-        self.shared
-            .leave(|entered| &*entered.key == key && *entered.topic.name() == name)
+        self.shared.leave(|entered| entered.is_of(&name, key))
     }
 
     /// Sends the members of the topic to the client, and then every change, until
@@ -237,16 +241,11 @@ impl<H> Socket<H> {
     }
 }
 
-/// A membership of a connection.
-pub(super) struct Membership {
-    topic: Arc<OccupiedTopic>,
-    key: Key,
-}
-
 impl OptionalState {
     /// The number that counts against the limit of subscriptions.
     pub(super) fn subscription_count(&self) -> usize {
-        self.subscriptions.len() + self.memberships.len()
+        let memberships = self.memberships.as_ref();
+        self.subscriptions.len() + memberships.map_or(0, |it| it.len())
     }
 }
 
@@ -259,31 +258,40 @@ impl ConnectionShared {
             return Err(EnterError::Closed);
         }
         let state = lifecycle.optional();
-        let mut entered = state.memberships.iter();
-        let is_new = !entered.any(|it| it.key == *key && it.topic.name() == name);
-        if is_new && state.subscription_count() >= self.limits().subscriptions {
+        let count = state.subscription_count();
+        let memberships = state.memberships.get_or_insert_default();
+        let is_new = !memberships.has(name, key);
+        if is_new && count >= self.limits().subscriptions {
             return Err(EnterError::TooManySubscriptions);
         }
+        if is_new {
+            let others = memberships.others(name, key, Instant::now());
+            if others >= presence.limits().per_connection {
+                return Err(EnterError::TooManyMembers);
+            }
+        }
         let entered = presence.enter(name, key, self.id, value);
-        let topic = entered.map_err(|TopicFull| EnterError::TopicFull)?;
+        let topic = entered.map_err(|full| match full {
+            Full::Topic => EnterError::TopicFull,
+            Full::Server => EnterError::ServerFull,
+        })?;
         if is_new {
             let (topic, key) = (topic.clone(), key.clone());
-            state.memberships.push(Membership { topic, key });
+            memberships.add(Membership { topic, key });
         }
         drop(lifecycle);
         presence.settle(&topic);
         Ok(())
     }
 
-    fn leave(&self, is_left: impl Fn(&Membership) -> bool) -> bool {
+    fn leave(&self, ends: impl Fn(&Membership) -> bool) -> bool {
         let mut lifecycle = self.lock();
-        let Some(state) = &mut lifecycle.optional else {
+        let state = lifecycle.optional.as_mut();
+        let Some(memberships) = state.and_then(|state| state.memberships.as_mut()) else {
             return false;
         };
-        let left: Vec<_> = state
-            .memberships
-            .extract_if(.., |entered| is_left(entered))
-            .collect();
+        let until = self.route_context.presence.shown_until(Instant::now());
+        let left = memberships.leave(ends, until);
         // Before the lock is released: otherwise this could undo a later `enter`.
         let topics = self.leave_all(left);
         drop(lifecycle);
@@ -335,8 +343,8 @@ impl ConnectionShared {
         }
         let kind = watcher.kind();
         let state = lifecycle.optional();
-        let mut existing = state.subscriptions.iter();
-        if existing.any(|existing| existing.is_to(&key, kind)) {
+        let mut subscriptions = state.subscriptions.iter();
+        if subscriptions.any(|subscription| subscription.is_to(&key, kind)) {
             return;
         }
         if state.subscription_count() >= self.limits().subscriptions {

@@ -32,7 +32,7 @@ async fn a_flood_of_enter_and_leave_is_at_most_one_event_per_tick() {
 
 #[tokio::test(start_paused = true)]
 async fn above_500_members_watchers_get_counts() {
-    let kit = TestKit::new();
+    let kit = with_presence(PresenceLimits::DEFAULT.per_connection(1_000));
     let [mut watcher, guest] = [connect(&kit).await, connect(&kit).await];
     let socket = guest.socket::<Guest>();
     let key = |number: usize| format!("k{number:04}");
@@ -78,7 +78,8 @@ async fn above_500_members_watchers_get_counts() {
 async fn many_watchers_of_many_members_get_few_bytes() {
     const WATCHERS: usize = 200;
     const MEMBERS: usize = 10_000;
-    let server = ServerLimits::DEFAULT.per_address(None);
+    let presence = PresenceLimits::DEFAULT.per_connection(MEMBERS);
+    let server = ServerLimits::DEFAULT.per_address(None).presence(presence);
     let kit = TestKit::with_limits(server);
     let builder = Journal::new().client::<Guest>(&kit);
     let builder = builder.limits(Limits::DEFAULT.subscriptions(MEMBERS));

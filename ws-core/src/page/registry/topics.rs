@@ -117,6 +117,8 @@ impl PushRecipient for PageRecipient {
 
     #[cfg(feature = "cluster")]
     fn lose(&self) {
-        self.stream.lose();
+        if let Some(stream) = self.stream.upgrade() {
+            stream.lose();
+        }
     }
 }

@@ -131,3 +131,66 @@ fn all_members_enter_again_with_their_current_values() {
     assert_eq!(records, [Record { key, change }]);
     harness.pass();
 }
+
+#[test]
+fn the_bytes_of_all_connections_are_counted() {
+    let mut harness = Harness::new();
+    harness.enter("ada", 1, "1");
+    harness.enter("ada", 2, "22");
+    harness.enter("ada", 3, "333");
+    assert_eq!(harness.local.bytes(), 6 + 3 * ENTRY_BYTES);
+    harness.enter("ada", 1, "4444");
+    harness.enter("ada", 1, "55555");
+    assert_eq!(harness.local.bytes(), 10 + 3 * ENTRY_BYTES);
+    assert_eq!(
+        harness.local.value_of(&"ada".into(), id(2)).map(|it| &**it),
+        Some("22")
+    );
+    harness.leave("ada", 2);
+    harness.leave("ada", 1);
+    assert_eq!(harness.local.bytes(), 3 + ENTRY_BYTES);
+    harness.leave("ada", 3);
+    harness.leave("ada", 3);
+    assert_eq!(harness.local.bytes(), 0);
+}
+
+#[test]
+fn members_that_enter_again_within_a_tick_wait_for_its_end() {
+    let mut harness = Harness::new();
+    harness.enter("ada", 1, "1");
+    harness.pass();
+    assert_eq!(harness.leave("ada", 1), Some(Change::Left));
+    assert_eq!(harness.local.waiting(), 0);
+    assert_eq!(harness.enter("ada", 1, "1"), None);
+    harness.enter("ada", 2, "1");
+    assert_eq!(harness.local.waiting(), 1);
+    harness.leave("ada", 1);
+    harness.leave("ada", 2);
+    assert_eq!(harness.local.waiting(), 0);
+    harness.enter("ada", 2, "2");
+    assert_eq!(harness.local.waiting(), 1);
+    assert_eq!(harness.tick(), [("ada".into(), entered("2"))]);
+    assert_eq!(harness.local.waiting(), 0);
+}
+
+#[test]
+fn a_member_of_many_connections_loses_each_of_them_and_shows_the_newest() {
+    const CONNECTIONS: u64 = 1_000;
+    let mut harness = Harness::new();
+    for connection in 1..=CONNECTIONS {
+        harness.enter("guest", connection, &connection.to_string());
+    }
+    harness.tick();
+    harness.tick();
+    // In the middle, then the newest, then all others.
+    assert_eq!(harness.leave("guest", 500), None);
+    let newest = changed(&(CONNECTIONS - 1).to_string());
+    assert_eq!(harness.leave("guest", CONNECTIONS), Some(newest));
+    for connection in 1..CONNECTIONS {
+        harness.leave("guest", connection);
+    }
+    harness.tick();
+    assert_eq!(harness.local.bytes(), 0);
+    harness.tick();
+    assert!(harness.local.is_empty());
+}

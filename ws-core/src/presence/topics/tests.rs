@@ -12,7 +12,11 @@ use crate::message::Message;
 const LIMITS: PresenceLimits = PresenceLimits::DEFAULT;
 
 fn new_presence() -> Arc<Presence> {
-    Presence::new(LIMITS, Arc::new(Topics::new(16, 1024)))
+    with_limits(LIMITS)
+}
+
+fn with_limits(limits: PresenceLimits) -> Arc<Presence> {
+    Presence::new(limits, Arc::new(Topics::new(16, 1024)))
 }
 
 fn room() -> TopicName {
@@ -172,4 +176,66 @@ fn a_topic_that_another_thread_removes_is_created_again() {
     assert!(entered.load(Ordering::Acquire));
     assert_eq!(presence.count(&room()), 1);
     assert_eq!(old.lock().roster.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_that_are_not_shown_yet_count_as_members() {
+    let presence = with_limits(PresenceLimits {
+        members: 1,
+        linger: Duration::ZERO,
+        ..LIMITS
+    });
+    let topic = enter(&presence, "a");
+    sleep(LIMITS.tick * 2).await;
+    leave(&presence, &topic, "a");
+    assert_eq!(presence.count(&room()), 0);
+    // It is shown at the end of the tick, in which it has left.
+    let topic = enter(&presence, "a");
+    assert_eq!(presence.count(&room()), 0);
+    let other = presence.enter(&room(), &"b".into(), id(2), "1".into());
+    assert_eq!(other.err(), Some(Full::Topic));
+    // A member that is not shown yet may change.
+    presence
+        .enter(&room(), &"a".into(), id(1), "2".into())
+        .unwrap();
+    presence.settle(&topic);
+    sleep(LIMITS.tick * 2).await;
+    assert_eq!(presence.member(&room(), "a").as_deref(), Some("2"));
+    assert_eq!(presence.count(&room()), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bytes_of_all_topics_are_limited() {
+    // One member of one byte takes 1 byte of key, twice its value, twice 128, and the JSON around.
+    let presence = with_limits(PresenceLimits {
+        bytes: 600,
+        ..LIMITS
+    });
+    let other = TopicName::new("room/8".to_owned());
+    let enter_other = |key: &str, value: &str| {
+        let entered = presence.enter(&other, &key.into(), id(2), value.into());
+        if let Ok(topic) = &entered {
+            presence.settle(topic);
+        }
+        entered.err()
+    };
+    let topic = enter(&presence, "a");
+    assert_eq!(enter_other("b", "1"), None);
+    assert_eq!(enter_other("c", "1"), Some(Full::Server));
+    assert_eq!(enter_other("b", &"1".repeat(400)), Some(Full::Server));
+    assert_eq!(enter_other("b", "2"), None, "it is not larger");
+    leave(&presence, &topic, "a");
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(enter_other("c", "1"), None);
+    for key in ["b", "c"] {
+        let topic = presence.find(&other).unwrap();
+        topic.leave(&key.into(), id(2));
+        presence.settle(&topic);
+    }
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(presence.bytes.load(Ordering::Relaxed), 0);
+    assert!(presence.occupied().is_empty());
+    // A member that does not enter leaves no topic.
+    assert_eq!(enter_other("d", &"1".repeat(4_000)), Some(Full::Server));
+    assert!(presence.occupied().is_empty());
 }

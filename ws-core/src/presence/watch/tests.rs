@@ -199,3 +199,39 @@ fn keys_are_not_kept_while_counts_are_sent() {
     assert!(harness.watch.changes().known().is_empty());
     assert_eq!(harness.event(), Some(count(100)));
 }
+
+#[test]
+fn above_the_limit_in_bytes_watchers_get_counts() {
+    let mut harness = Harness::new();
+    harness.watch = Watch::new(&PresenceLimits {
+        list_bytes: 1_000,
+        ..LIMITS
+    });
+    harness.enter("a", &"1".repeat(480));
+    harness.enter("b", &"1".repeat(480));
+    assert!(
+        harness
+            .event()
+            .unwrap()
+            .starts_with(r#"{"presence":"changes""#)
+    );
+    harness.enter("\u{1}\"", &"1".repeat(30));
+    assert_eq!(
+        harness.event().as_deref(),
+        Some(r#"{"presence":"count","topic":"t","count":3}"#)
+    );
+    assert_eq!(harness.roster.list_bytes(), 2 * 487 + 8 + 6 + 30);
+    // Members follow again when four fifths are left.
+    harness.enter("b", &"1".repeat(400));
+    assert_eq!(harness.event(), None);
+    harness.enter("b", &"1".repeat(200));
+    let snapshot = harness.event().unwrap();
+    assert!(snapshot.starts_with(r#"{"presence":"snapshot""#));
+    let listed = snapshot.len() - r#"{"presence":"snapshot","topic":"t","members":[]}"#.len();
+    // The first pair has no comma before it.
+    assert_eq!(harness.roster.list_bytes(), listed + 1);
+    for key in ["a", "b", "\u{1}\""] {
+        harness.leave(key);
+    }
+    assert_eq!(harness.roster.list_bytes(), 0);
+}
