@@ -10,7 +10,7 @@
 //! cursor    Cursor       places that pages keep
 //! seal      Sealer       positions that clients keep
 //! secret    Secrets      the keys of seals
-//! position  Position     places in the log
+//! position  Position     offsets in lanes, and positions in the log
 //! name      TopicName    names, and the lanes that they belong to
 //! codec                  numbers of the binary forms
 //! ```
@@ -36,3 +36,13 @@ pub use position::{EntryId, Generation};
 pub(crate) use seal::{MAX_TEXT, SealError, Sealer};
 pub use secret::Secrets;
 pub(crate) use secret::{SealKeys, Unsealed};
+
+/// Checks that what is read from these bytes is written in a form that reads the same.
+#[cfg(fuzzing)]
+pub fn check_round_trip(bytes: &[u8]) {
+    position::check_round_trip(bytes);
+    #[cfg(feature = "cluster")]
+    if let Ok(entry) = shared::Entry::decode(bytes.to_vec().into()) {
+        assert_eq!(shared::Entry::decode(entry.encode()), Ok(entry));
+    }
+}

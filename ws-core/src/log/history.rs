@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use forgotten::Forgotten;
+
 use super::name::TopicName;
 use super::position::Offset;
 use crate::message::Message;
+
+mod forgotten;
 
 /// Bytes that one message takes besides its payload, and one topic besides its messages.
 const OVERHEAD: usize = 128;
@@ -25,7 +29,7 @@ pub struct HistoryLimits {
 /// A message of a history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct KeptMessage {
-    /// The place behind it.
+    /// The offset behind it.
     pub(crate) offset: Offset,
     pub(crate) message: Message,
 }
@@ -33,7 +37,7 @@ pub(crate) struct KeptMessage {
 /// Messages that left a history. Drop them without any lock: this may run code of the application.
 pub(crate) type Removed = Vec<Message>;
 
-/// Messages after a place are no longer kept, or may be missing.
+/// Messages behind an offset are no longer kept, or may be missing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Gap;
 
@@ -48,8 +52,7 @@ pub(crate) struct Histories {
     by_age: BTreeMap<Offset, TopicName>,
     bytes: usize,
     max_bytes: usize,
-    /// Topics without a history may have lost messages up to here.
-    floor: Offset,
+    forgotten: Forgotten,
 }
 
 #[derive(Debug)]
@@ -64,12 +67,12 @@ struct History {
 }
 
 impl History {
-    fn new(limits: HistoryLimits, floor: Offset) -> Self {
+    fn new(limits: HistoryLimits, lost: Offset) -> Self {
         Self {
             limits,
             messages: VecDeque::new(),
             bytes: 0,
-            lost: floor,
+            lost,
             newest: Offset::ZERO,
         }
     }
@@ -121,15 +124,15 @@ impl Histories {
             by_age: BTreeMap::new(),
             bytes: 0,
             max_bytes,
-            floor: Offset::ZERO,
+            forgotten: Forgotten::new(Offset::ZERO),
         }
     }
 
-    /// Creates an empty set of which messages up to a place are unknown.
+    /// Creates an empty set of which messages up to an offset are unknown.
     #[cfg(feature = "cluster")]
     pub(crate) fn starting_at(max_bytes: usize, floor: Offset) -> Self {
         Self {
-            floor,
+            forgotten: Forgotten::new(floor),
             ..Self::new(max_bytes)
         }
     }
@@ -145,14 +148,14 @@ impl Histories {
         removed: &mut Removed,
     ) -> usize {
         let KeptMessage { offset, message } = kept;
-        let floor = self.floor;
         let (name, history) = if let Some(history) = self.topics.get_mut(topic) {
             let name = self.by_age.remove(&history.newest);
             (name.unwrap_or_else(|| topic.clone()), history)
         } else {
             self.bytes += OVERHEAD;
             let history = self.topics.entry(topic.clone());
-            let history = history.or_insert_with(|| History::new(limits, floor));
+            let lost = self.forgotten.remove(topic);
+            let history = history.or_insert_with(|| History::new(limits, lost));
             (topic.clone(), history)
         };
         self.bytes -= history.bytes;
@@ -192,16 +195,16 @@ impl Histories {
                 break;
             }
             let name = oldest.remove();
-            self.forget(&name, removed);
+            self.forget(name, removed);
             evicted += 1;
         }
         evicted
     }
 
-    fn forget(&mut self, name: &TopicName, removed: &mut Removed) {
-        if let Some(history) = self.topics.remove(name) {
+    fn forget(&mut self, name: TopicName, removed: &mut Removed) {
+        if let Some(history) = self.topics.remove(&name) {
             self.bytes -= history.bytes + OVERHEAD;
-            self.floor = self.floor.max(history.newest);
+            self.forgotten.add(name, history.newest);
             removed.extend(history.messages.into_iter().map(|(_, message, _)| message));
         }
     }
@@ -214,24 +217,24 @@ impl Histories {
         })
     }
 
-    /// The messages of a topic behind a place, the oldest first.
+    /// The messages of a topic behind an offset, the oldest first.
     pub(crate) fn after(
         &self,
         topic: &TopicName,
-        place: Offset,
+        offset: Offset,
         now: Instant,
     ) -> Result<Vec<KeptMessage>, Gap> {
         let Some(history) = self.topics.get(topic) else {
-            let is_complete = place >= self.floor;
+            let is_complete = offset >= self.forgotten.lost(topic);
             return is_complete.then(Vec::new).ok_or(Gap);
         };
         let messages = &history.messages;
         let expired = messages.range(..history.first_valid(now));
-        let lost = expired.last().map_or(history.lost, |(offset, ..)| *offset);
-        if place < lost {
+        let lost = expired.last().map_or(history.lost, |(lost, ..)| *lost);
+        if offset < lost {
             return Err(Gap);
         }
-        Ok(history.kept(messages.partition_point(|(offset, ..)| *offset <= place)))
+        Ok(history.kept(messages.partition_point(|(kept, ..)| *kept <= offset)))
     }
 
     #[cfg(test)]
@@ -252,7 +255,7 @@ impl Histories {
         }
         for (newest, name) in empty {
             self.by_age.remove(&newest);
-            self.forget(&name, removed);
+            self.forget(name, removed);
         }
         self.topics.shrink_to(2 * self.topics.len());
     }

@@ -1,6 +1,6 @@
 //! The log of one process: a publish is in the log and at its subscribers when it returns.
 //!
-//! There is no queue, no task and no encoding: a publish takes the next position of its lane and
+//! It has no queue and no task, and encodes nothing: a publish takes the next position of its lane and
 //! passes its message to the subscribers, all under the lock of the lane. So all subscribers of a
 //! lane agree on one order, and "received up to p" is a complete statement.
 

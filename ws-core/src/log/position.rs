@@ -31,11 +31,11 @@ impl EntryId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Generation(pub u64);
 
-/// A place in a lane: between two records.
+/// An offset in a lane: between two records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Offset {
     pub(crate) entry: EntryId,
-    /// The number of records of the entry before this place; 0 is before the entry.
+    /// The number of records of the entry before this offset; 0 is before the entry.
     pub(crate) index: u16,
 }
 
@@ -47,20 +47,20 @@ impl Offset {
         Self { entry, index }
     }
 
-    /// The place behind all records of an entry, however many it has.
+    /// The offset behind all records of an entry, however many it has.
     #[cfg(feature = "cluster")]
     pub(crate) const fn behind(entry: EntryId) -> Self {
         Self::new(entry, u16::MAX)
     }
 
-    /// The place before the first record of an entry.
+    /// The offset before the first record of an entry.
     pub(crate) const fn before(entry: EntryId) -> Self {
         Self::new(entry, 0)
     }
 }
 
-/// A place in the log. As the position of a message it is the place behind it: "received up to
-/// here".
+/// A position in the log: an offset in one of its lanes. That of a message is behind it: "received
+/// up to here".
 ///
 /// Positions of different lanes or generations have no order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -116,6 +116,20 @@ impl Position {
             lane,
             offset,
         })
+    }
+}
+
+/// Checks that a position, if the bytes are one, has no other form.
+#[cfg(fuzzing)]
+pub(super) fn check_round_trip(bytes: &[u8]) {
+    let mut input = Input::new(bytes.to_vec().into());
+    let position = Position::get(&mut input);
+    if let Ok(position) = position
+        && input.is_empty()
+    {
+        let mut written = Vec::new();
+        position.put(&mut written);
+        assert_eq!(written, bytes);
     }
 }
 

@@ -79,7 +79,7 @@ impl fmt::Debug for Sealer {
     }
 }
 
-/// Why a sealed text is no position of a topic.
+/// Why a sealed text is not a position of a topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SealError {
     /// Malformed, changed, too long, or sealed with another secret.

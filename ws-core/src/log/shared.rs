@@ -51,6 +51,8 @@ pub use engine::{
     Append, Census, Engine, EngineError, HistoryMessage, Kept, LaneRead, MemberChange, Opened,
     READ_ENTRIES, READ_WAIT, RELAYED_ENTRIES, ReadFrom, RecordedMember,
 };
+#[cfg(fuzzing)]
+pub(crate) use entry::Entry;
 pub use entry::{Incarnation, marker};
 pub(crate) use entry::{LoggedMessage, Record};
 #[cfg(feature = "test-kit")]

@@ -74,7 +74,7 @@ fn a_history_is_bounded_by_number_and_age() {
 }
 
 #[test]
-fn messages_behind_a_place_are_complete_or_a_gap() {
+fn messages_behind_an_offset_are_complete_or_a_gap() {
     let mut lane = Lane::new(1 << 20);
     for number in 1..=5 {
         lane.push(if number == 3 { "b" } else { "a" }, number, 0);
@@ -136,4 +136,21 @@ fn a_single_topic_past_the_limit_in_bytes_loses_its_oldest_messages() {
     assert_eq!(lane.last("a", 9, 0), [2, 3]);
     assert_eq!(lane.after("a", 0, 0), Err(Gap));
     assert_eq!(lane.after("a", 1, 0), Ok(vec![2, 3]));
+}
+
+#[test]
+fn a_client_with_the_last_message_of_a_quiet_topic_continues_after_a_sweep() {
+    let mut lane = Lane::new(1 << 20);
+    lane.push("a", 1, 0);
+    lane.push("b", 2, 0);
+    assert_eq!(lane.after("a", 1, 10), Ok(vec![]));
+    let now = lane.start + SECOND * 10;
+    lane.histories.sweep(now, &mut Vec::new());
+    assert_eq!(lane.after("a", 1, 10), Ok(vec![]));
+    assert_eq!(lane.after("a", 0, 10), Err(Gap));
+    assert_eq!(lane.after("b", 1, 10), Err(Gap));
+    lane.push("a", 3, 11);
+    assert_eq!(lane.after("a", 1, 11), Ok(vec![3]));
+    assert_eq!(lane.after("a", 0, 11), Err(Gap));
+    assert_eq!(lane.histories.forgotten.len(), 1);
 }
