@@ -2,7 +2,8 @@
 //!
 //! 10,000 connections enter one topic, each under its own key. The program prints the time of each
 //! `enter` beside that of an insertion into a `HashMap`, the memory of each member, and the time in
-//! which 1,000 watchers get a snapshot of 500 members and an event.
+//! which 1,000 watchers get a snapshot of 500 members and an event, and 10,000 watchers of 10,000
+//! members a change of their number.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -140,6 +141,34 @@ async fn measure_watchers() {
     println!("event to a watcher         {spent:>12.0?}");
 }
 
+async fn measure_many_watchers() {
+    let kit = TestKit::with_limits(ServerLimits::DEFAULT.per_address(None));
+    let clients = connect(&kit, MEMBERS).await;
+    enter(&clients, Room(7));
+    let spent = time(MEMBERS, || {
+        for client in &clients {
+            client.socket::<Guest>().watch(&Room(7));
+        }
+    });
+    println!("count to a watcher         {spent:>12.0?}");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before: usize = clients.iter().map(TestClient::unread).sum();
+    let start = Instant::now();
+    clients[0].socket::<Guest>().leave(&Room(7));
+    // The member is shown for another `linger`, and its leaving may wait for a `tick`.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let idle = start.elapsed();
+    let after: usize = clients.iter().map(TestClient::unread).sum();
+    let bytes = (after - before) / MEMBERS;
+    println!("bytes to a watcher         {bytes:>10} B after {idle:.1?}");
+    let (key, member) = member(MEMBERS);
+    let start = Instant::now();
+    clients[0].socket::<Guest>().enter(&Room(7), &key, member);
+    tokio::task::yield_now().await;
+    let spent = start.elapsed() / u32::try_from(MEMBERS).expect("a small number");
+    println!("new count to a watcher     {spent:>12.0?}");
+}
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -149,5 +178,6 @@ fn main() {
     runtime.block_on(async {
         measure_members().await;
         measure_watchers().await;
+        measure_many_watchers().await;
     });
 }
