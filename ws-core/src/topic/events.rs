@@ -242,6 +242,9 @@ mod tests {
         fn connections(&self) -> Vec<ConnectionId> {
             Vec::new()
         }
+
+        #[cfg(feature = "cluster")]
+        fn lose(&self) {}
     }
 
     #[test]

@@ -25,7 +25,13 @@ impl Fixture {
     fn new(pages: usize, inline: usize) -> Self {
         let topics = Arc::new(Topics::new(inline, 0));
         let limits = PageLimits::DEFAULT;
-        let registry = Pages::new(limits, inline, "z_pid".to_owned(), topics.clone());
+        let registry = Pages::new(
+            limits,
+            inline,
+            "z_pid".to_owned(),
+            topics.clone(),
+            Arc::default(),
+        );
         let (mut clients, mut all) = (Vec::new(), Vec::new());
         let (session, _) = run(Sessions::default().begin()).unwrap();
         for _ in 0..pages {
@@ -37,6 +43,7 @@ impl Fixture {
                 report: PageReport {
                     position: None,
                     client: None,
+                    cursor: None,
                 },
             };
             registry
