@@ -37,10 +37,12 @@ const REFUSED = {
 
 find("add").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const { text } = event.target.elements;
+  const input = event.target.elements.text;
+  const text = input.value;
   try {
-    await live.request({ type: "add", text: text.value });
-    [text.value, find("refused").textContent] = ["", ""];
+    await live.request({ type: "add", text });
+    if (input.value === text) input.value = "";
+    find("refused").textContent = "";
   } catch ({ error, message }) {
     find("refused").textContent = REFUSED[error?.type]?.(error) ?? message;
   }
