@@ -181,8 +181,9 @@ impl Hub {
     /// The [`Receipt`](crate::topic::Receipt) counts the subscribers that accepted it, and may be ignored. If a value
     /// cannot be encoded, it reaches no subscriber and the error is logged at `error`.
     ///
-    /// In a hook or in a task, the values are written when it returns or awaits, so that each
-    /// subscriber gets all of them in one write. Code that blocks its thread delays them.
+    /// In a hook or in a task of the server's runtime, the values are written when it returns or
+    /// awaits, so that each subscriber gets all of them in one write. Code that blocks its thread
+    /// delays them, but not the values and messages of others.
     ///
     /// ```
     /// use ws_server::Hub;

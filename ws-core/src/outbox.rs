@@ -22,6 +22,7 @@ use crate::protocol::encoder::encode_close;
 mod burst_tests;
 mod compress;
 mod dropped_payloads;
+mod flush_id;
 mod frame;
 mod make_room;
 #[cfg(test)]
@@ -38,11 +39,13 @@ mod transport;
 
 pub(crate) use compress::Broadcast;
 pub(crate) use dropped_payloads::DroppedPayloads;
+pub(crate) use flush_id::FlushId;
 pub use frame::{Frame, Policy};
 use queue::{FrameKind, FrameQueue};
+pub(crate) use state::Status;
 use state::{AfterWrite, OutboxState, StateGuard};
 pub use topic_frame::Delivery;
-pub(crate) use topic_frame::TopicFrame;
+pub(crate) use topic_frame::{AfterPush, TopicFrame, TopicWrite};
 pub use transport::{DirectWrite, Io, SharedTransport, Transport};
 
 /// Why a frame was not accepted.
@@ -61,7 +64,7 @@ pub(crate) enum ControlFrame {
     Pong,
 }
 
-/// How a frame reaches the client.
+/// How a message for one client reaches it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum WriteMode {
     /// Directly to the socket if that is idle.
@@ -160,7 +163,17 @@ impl Outbox {
             return Err(PushError::Full);
         }
         state.count_pushed(frame);
-        let waker = state.put(frame, FrameKind::Message, mode);
+        let waker = match mode {
+            WriteMode::Direct => state.put(frame, FrameKind::Message),
+            WriteMode::Queue => {
+                state.queue.push(frame, FrameKind::Message, 0);
+                None
+            }
+        };
+        if mode == WriteMode::Direct && state.is_flush_pending() {
+            // The publisher that will flush the outbox may be blocked.
+            written = state.write_pending(&mut dropped);
+        }
         let broken = state.broken;
         drop(state);
         self.finish_write(written);
@@ -174,6 +187,11 @@ impl Outbox {
 
     /// Writes deferred frames directly; the connection's task writes the rest.
     pub fn flush_direct(&self) {
+        // Another flush has written the frames. This task cannot miss the frames that it must
+        // flush: it has been created, or has continued, after they were queued.
+        if !self.has_waiting() {
+            return;
+        }
         let mut dropped = DroppedPayloads::default();
         let mut state = self.lock_for_change();
         // The connection's task writes when it uncorks the outbox.
@@ -238,7 +256,7 @@ impl Outbox {
         // this one replaces it.
         if first || unsent {
             let frame = Frame::whole(encode_close(close));
-            state.put(&frame, FrameKind::Close, WriteMode::Direct);
+            state.put(&frame, FrameKind::Close);
         }
         first
     }
@@ -353,7 +371,7 @@ impl Outbox {
     pub(crate) fn reply(&self, frame: &Frame) {
         let mut state = self.lock_for_change();
         if state.phase == Phase::Open {
-            state.put(frame, FrameKind::Message, WriteMode::Queue);
+            state.queue.push(frame, FrameKind::Message, 0);
         }
     }
 
@@ -417,17 +435,6 @@ impl Outbox {
     pub(crate) fn status(&self) -> Status {
         self.lock().status()
     }
-}
-
-/// The status of the outbox for the connection's task.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Status {
-    pub(crate) empty: bool,
-    /// The time at which the socket began to accept too little; `accepted` counts the bytes since
-    /// then.
-    pub(crate) blocked: Option<Instant>,
-    pub(crate) accepted: u32,
-    pub(crate) ending: bool,
 }
 
 fn wake(waker: Option<Waker>) {

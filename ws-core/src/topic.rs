@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use tokio::runtime::Handle;
 
 use crate::id::ConnectionId;
 use crate::log::{self, Secrets};
@@ -38,7 +40,9 @@ mod position;
 mod publish;
 #[cfg(feature = "cluster")]
 mod publish_shared;
+mod publisher;
 mod receipt;
+mod round;
 #[cfg(feature = "cluster")]
 mod shared;
 mod start;
@@ -193,6 +197,8 @@ pub(crate) struct Topics {
     channels: RwLock<HashMap<TopicKey, Arc<Channel>>>,
     last_id: AtomicU64,
     inline: usize,
+    /// The runtime of the connections.
+    runtime: OnceLock<Handle>,
     declarations: Declarations,
     log: TopicLog,
     counters: TopicCounters,
@@ -289,6 +295,7 @@ impl Topics {
             channels: RwLock::default(),
             last_id: AtomicU64::new(0),
             inline,
+            runtime: OnceLock::new(),
             declarations: Declarations::default(),
             log: TopicLog::new(history_bytes, &secrets),
             secrets,
@@ -299,6 +306,16 @@ impl Topics {
     /// The secrets that seal what clients keep.
     pub(crate) const fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// Notes that connections run on the current runtime. The first one is kept: publishes on its
+    /// threads are written by tasks of it.
+    pub(crate) fn note_runtime(&self) {
+        if self.runtime.get().is_none()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            self.runtime.get_or_init(|| runtime);
+        }
     }
 
     fn find(&self, key: &TopicKey) -> Option<Arc<Channel>> {

@@ -39,5 +39,6 @@ fn main() {
     bytes::utf8(&mut criterion);
     outbox::send(&mut criterion);
     publish::publish(&mut criterion);
+    publish::logged(&mut criterion);
     criterion.final_summary();
 }

@@ -3,21 +3,28 @@
 use criterion::{Criterion, Throughput};
 use ws_core::hub::Hub;
 use ws_core::limits::ServerLimits;
-use ws_core::message::Message;
 use ws_server::prelude::*;
 
 use crate::sink::{Connections, Sink};
 
-fn news() -> Topic<Message> {
+topics! {
+    Logged: "logged" => Bytes;
+    History: "history" => Bytes { history: 100, keep: 10m };
+}
+
+fn news() -> Topic<Bytes> {
     Topic::local("news")
 }
 
+/// Subscribes to a topic of each kind.
 struct Reader;
 
 #[ws_handler]
 impl Reader {
     fn init(socket: &Socket<Self>) -> Self {
         socket.subscribe(news());
+        socket.subscribe(Logged);
+        socket.subscribe(History);
         Reader
     }
 }
@@ -30,7 +37,7 @@ const MODES: [(&str, usize); 2] = [("written", usize::MAX), ("queued, then writt
 
 pub(crate) fn publish(criterion: &mut Criterion) {
     let topic = news();
-    let message = Message::binary(vec![b'p'; 125]);
+    let message = Bytes::from(vec![b'p'; 125]);
     for (mode, inline) in MODES {
         let mut group = criterion.benchmark_group(format!("publish/{mode}"));
         for count in SUBSCRIBERS {
@@ -43,5 +50,27 @@ pub(crate) fn publish(criterion: &mut Criterion) {
             assert!(readers.senders.iter().all(|reader| reader.buffered() == 0));
         }
         group.finish();
+    }
+}
+
+/// The topics with a log, beside a local one.
+pub(crate) fn logged(criterion: &mut Criterion) {
+    let message = Bytes::from(vec![b'p'; 125]);
+    for count in [1000, 5000] {
+        let hub = Hub::new(ServerLimits::DEFAULT.publish_inline(usize::MAX));
+        let readers = Connections::open::<Reader>(&hub, count, Sink { direct: true });
+        let mut group = criterion.benchmark_group(format!("publish/{count} subscribers"));
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_function("local", |bencher| {
+            bencher.iter(|| assert_eq!(hub.publish(news(), &message).reached(), count));
+        });
+        group.bench_function("logged", |bencher| {
+            bencher.iter(|| assert_eq!(hub.publish(Logged, &message).reached(), count));
+        });
+        group.bench_function("logged, with a history", |bencher| {
+            bencher.iter(|| assert_eq!(hub.publish(History, &message).reached(), count));
+        });
+        group.finish();
+        assert!(readers.senders.iter().all(|reader| reader.buffered() == 0));
     }
 }

@@ -70,11 +70,9 @@ impl Driver {
 
     /// Starts with a transport. `early` contains the bytes that the client sent after its request.
     pub(super) fn handle_start(&mut self, transport: &dyn Transport, early: &[u8]) {
-        self.exchange
-            .out
-            .shared
-            .outbox()
-            .connect(transport.direct());
+        let shared = &self.exchange.out.shared;
+        shared.topics().note_runtime();
+        shared.outbox().connect(transport.direct());
         self.exchange.handle_early_bytes(early);
         self.clock.handle_received(Instant::now());
     }

@@ -36,8 +36,8 @@ limits_struct! {
         pub per_address: Option<usize>,
         /// WebSocket connections in total; past it 503. Default: no limit.
         pub max_connections: Option<usize>,
-        /// How many pages one push writes to by itself, and how many subscribers one publish
-        /// outside of hooks and tasks; a task does the rest. Default: 1,024.
+        /// How many sockets one push to pages, the end of one burst of publishes, or one publish
+        /// outside of the server's tasks writes to by itself; a task does the rest. Default: 1,024.
         pub publish_inline: usize,
         /// Bytes of the histories of all topics together, including 128 for each message and topic.
         /// Past it the topics that were published to least recently lose theirs. Default: 64 MiB.

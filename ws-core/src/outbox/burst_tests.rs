@@ -1,13 +1,15 @@
 //! Bursts: frames that are queued one by one, and written together.
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::pin::pin;
+use std::sync::atomic::AtomicUsize;
 use std::task::Poll;
 
 use super::test_doubles::{CountingClient, CountingTask};
 use super::*;
 use crate::close::CloseCause;
+
+mod interleaved;
 
 /// The same client as the stream of the connection's task.
 struct OwnStream(Arc<CountingClient>);
@@ -59,14 +61,23 @@ fn frame(text: &'static str) -> Frame {
 }
 
 fn publish(outbox: &Outbox, text: &'static str, policy: Policy) -> Delivery {
-    publish_as(outbox, text, policy, WriteMode::Queue, false)
+    publish_as(outbox, text, policy, queued(), false)
+}
+
+thread_local! {
+    static FLUSH: FlushId = FlushId::next();
+}
+
+/// The mode of the publishes of one burst.
+fn queued() -> TopicWrite {
+    TopicWrite::Queue(FLUSH.with(|flush| *flush))
 }
 
 fn publish_as(
     outbox: &Outbox,
     text: &'static str,
     policy: Policy,
-    mode: WriteMode,
+    mode: TopicWrite,
     volatile: bool,
 ) -> Delivery {
     let topic_frame = TopicFrame {
@@ -75,7 +86,13 @@ fn publish_as(
         policy,
         volatile,
     };
-    outbox.push_topic(topic_frame, mode, &mut DroppedPayloads::default())
+    let mut after = AfterPush::default();
+    let delivery = outbox.push_topic(topic_frame, mode, &mut after);
+    after.wake();
+    if after.take_freed() {
+        outbox.changed().notify_waiters();
+    }
+    delivery
 }
 
 #[test]
@@ -83,18 +100,76 @@ fn the_frames_of_a_burst_leave_in_one_write() {
     let (outbox, client, task) = connected(Outbox::new(100, 10), usize::MAX);
     assert_eq!(publish(&outbox, "a", Policy::Close), Delivery::Deferred);
     assert_eq!(publish(&outbox, "b", Policy::Latest), Delivery::Accepted);
-    // A publisher outside of the burst, and a message for this client alone, follow the burst.
-    let outside = publish_as(&outbox, "c", Policy::Close, WriteMode::Direct, false);
-    assert_eq!(outside, Delivery::Accepted);
-    assert_eq!(outbox.push(&frame("d")), Ok(()));
     assert_eq!(client.seen(), (0, Vec::new()));
     outbox.flush_direct();
-    assert_eq!(client.seen(), (1, b"abcd".to_vec()));
+    assert_eq!(client.seen(), (1, b"ab".to_vec()));
     assert_eq!(task.wakes(), 0);
     // The burst is over.
-    let outside = publish_as(&outbox, "e", Policy::Close, WriteMode::Direct, false);
+    let outside = publish_as(&outbox, "c", Policy::Close, TopicWrite::Direct, false);
     assert_eq!(outside, Delivery::Accepted);
-    assert_eq!(client.seen(), (2, b"abcde".to_vec()));
+    assert_eq!(client.seen(), (2, b"abc".to_vec()));
+}
+
+#[test]
+fn nothing_waits_for_the_flush_of_another_publisher() {
+    let (outbox, client, _) = connected(Outbox::new(100, 10), usize::MAX);
+    let queue = |text, mode| publish_as(&outbox, text, Policy::Close, mode, false);
+    // None of these flushes, as if each publisher were blocked.
+    assert_eq!(queue("a", queued()), Delivery::Deferred);
+    let other = TopicWrite::Queue(FlushId::next());
+    assert_eq!(queue("b", other), Delivery::Deferred);
+    assert_eq!(queue("c", other), Delivery::Accepted);
+    assert_eq!(client.seen(), (0, Vec::new()));
+    assert_eq!(outbox.push(&frame("d")), Ok(()));
+    assert_eq!(client.seen(), (1, b"abcd".to_vec()));
+    assert_eq!(queue("e", queued()), Delivery::Deferred);
+    let outside = queue("f", TopicWrite::Direct);
+    assert_eq!(outside, Delivery::AcceptedAfterWrite);
+    assert_eq!(client.seen(), (2, b"abcdef".to_vec()));
+    // A flush of what is written already.
+    outbox.flush_direct();
+    assert_eq!(client.seen().0, 2);
+}
+
+/// Locks the outbox when it is woken, like code of the application that sends.
+struct Sends(Arc<Outbox>, AtomicUsize);
+
+impl std::task::Wake for Sends {
+    fn wake(self: Arc<Self>) {
+        assert!(self.0.state.try_lock().is_ok());
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_publish_that_writes_wakes_tasks_only_when_its_caller_holds_no_lock() {
+    let outbox = Arc::new(Outbox::new(100, 10));
+    let client = CountingClient::with_room(1);
+    outbox.connect(Some(client.clone()));
+    let task = Arc::new(Sends(outbox.clone(), AtomicUsize::new(0)));
+    outbox.set_waker(&task.clone().into());
+    let mut changed = pin!(outbox.changed().notified());
+    changed.as_mut().enable();
+    publish(&outbox, "ab", Policy::Close);
+    let mut after = AfterPush::default();
+    let topic_frame = TopicFrame {
+        frame: &frame("c"),
+        topic: 1,
+        policy: Policy::Close,
+        volatile: false,
+    };
+    let delivery = outbox.push_topic(topic_frame, TopicWrite::Direct, &mut after);
+    assert_eq!(delivery, Delivery::AcceptedAfterWrite);
+    let waiter = Arc::new(CountingTask::default());
+    let waker = Waker::from(waiter.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert_eq!(client.seen(), (1, b"a".to_vec()));
+    assert!(changed.as_mut().poll(&mut cx).is_pending());
+    assert_eq!((task.1.load(Ordering::Relaxed), waiter.wakes()), (0, 0));
+    after.wake();
+    assert_eq!(task.1.load(Ordering::Relaxed), 1);
+    assert!(after.take_freed());
+    assert!(!after.take_freed());
 }
 
 #[test]
@@ -136,9 +211,7 @@ fn a_long_burst_is_written_when_it_fills_one_write() {
 
 #[test]
 fn a_volatile_frame_is_dropped_behind_a_backlog_but_not_behind_its_burst() {
-    let volatile = |outbox: &_, text| {
-        publish_as(outbox, text, Policy::Close, WriteMode::Queue, true);
-    };
+    let volatile = |outbox: &_, text| publish_as(outbox, text, Policy::Close, queued(), true);
     let (outbox, client, _) = connected(Outbox::new(100, 10), usize::MAX);
     publish(&outbox, "a", Policy::Close);
     volatile(&outbox, "b");
@@ -157,6 +230,66 @@ fn a_volatile_frame_is_dropped_behind_a_backlog_but_not_behind_its_burst() {
     client.make_room();
     outbox.flush_direct();
     assert_eq!(client.written(), b"ac");
+}
+
+#[test]
+fn a_volatile_frame_that_does_not_fit_a_corked_outbox_is_skipped() {
+    let (outbox, client, task) = connected(Outbox::new(100, 4), usize::MAX);
+    outbox.cork(&task.into());
+    let deliveries: Vec<_> = ["a", "b", "c", "d", "e"]
+        .map(|text| publish_as(&outbox, text, Policy::Close, queued(), true))
+        .into();
+    assert_eq!(deliveries[..4], [Delivery::Accepted; 4]);
+    assert_eq!(deliveries[4], Delivery::Skipped);
+    assert_eq!((outbox.buffered(), outbox.dropped()), (4, 1));
+    assert_eq!(
+        publish(&outbox, "f", Policy::Close),
+        Delivery::Overflow,
+        "a frame that must not be dropped"
+    );
+    assert_eq!(client.seen(), (0, Vec::new()));
+}
+
+#[test]
+fn a_volatile_frame_behind_the_rest_of_the_cork_is_dropped() {
+    let (outbox, client, task) = connected(Outbox::new(100, 10), 3);
+    outbox.cork(&task.clone().into());
+    publish_as(&outbox, "a", Policy::Close, queued(), true);
+    publish(&outbox, "b", Policy::Close);
+    let waker = Waker::from(task);
+    let flush = |mut cork| {
+        let flushed = outbox.flush(
+            &mut Context::from_waker(&waker),
+            &mut cork,
+            &mut OwnStream(client.clone()),
+            Instant::now(),
+            Uncork::Now,
+        );
+        assert!(flushed.0.is_ok());
+    };
+    let reply = b"\x81\x03xyz".to_vec();
+    flush(reply);
+    assert_eq!((outbox.buffered(), outbox.dropped()), (3, 1));
+    client.make_room();
+    flush(Vec::new());
+    assert_eq!(client.written(), b"\x81\x03xyzb");
+}
+
+#[test]
+fn a_discarded_burst_leaves_nothing_to_drop() {
+    let (outbox, _, _) = connected(Outbox::new(100, 10), 0);
+    publish(&outbox, "a", Policy::Latest);
+    publish(&outbox, "b", Policy::Latest);
+    let reason = CloseReason::of(CloseCause::ServerClosed, &Close::NORMAL);
+    let mut state = outbox.lock();
+    assert!(state.queue.has_droppable());
+    state.queue.clear(&mut DroppedPayloads::default());
+    assert!(!state.queue.has_droppable());
+    drop(state);
+    publish(&outbox, "a", Policy::Latest);
+    publish(&outbox, "b", Policy::Latest);
+    outbox.discard_and_close(&Close::NORMAL, reason);
+    assert!(!outbox.lock().queue.has_droppable());
 }
 
 #[tokio::test]
@@ -191,143 +324,5 @@ fn a_close_follows_the_burst() {
         outbox.flush_direct();
         assert_eq!(client.written(), [&b"ab"[..], &close].concat());
         assert!(task.wakes() > 0);
-    }
-}
-
-/// One step of a task in the test below. Each takes the lock of the outbox once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Step {
-    /// Publishes within a burst.
-    Queue(&'static str),
-    /// Publishes outside of a burst.
-    Write(&'static str),
-    /// Flushes, if a publish of the same task has asked for it.
-    Flush,
-    /// The connection's task begins its burst.
-    Cork,
-    /// The connection's task ends its burst.
-    Uncork,
-    /// The client accepts everything from now on.
-    MakeRoom,
-}
-
-/// The connection of an interleaving.
-struct Run {
-    outbox: Outbox,
-    client: Arc<CountingClient>,
-    task: Arc<CountingTask>,
-    /// Whether each task must flush.
-    must_flush: Vec<bool>,
-    expected: Vec<u8>,
-}
-
-impl Run {
-    fn new(tasks: usize, room: usize) -> Self {
-        let (outbox, client, task) = connected(Outbox::new(100, 10), room);
-        Self {
-            outbox,
-            client,
-            task,
-            must_flush: vec![false; tasks],
-            expected: Vec::new(),
-        }
-    }
-
-    fn uncork(&self) {
-        let mut transport = OwnStream(self.client.clone());
-        let waker = Waker::from(self.task.clone());
-        let mut cx = Context::from_waker(&waker);
-        let flushed = self.outbox.flush(
-            &mut cx,
-            &mut Vec::new(),
-            &mut transport,
-            Instant::now(),
-            Uncork::Now,
-        );
-        assert!(flushed.0.is_ok());
-    }
-
-    fn step(&mut self, task: usize, step: Step) {
-        match step {
-            Step::Queue(text) | Step::Write(text) => {
-                let mode = match step {
-                    Step::Queue(_) => WriteMode::Queue,
-                    _ => WriteMode::Direct,
-                };
-                let delivery = publish_as(&self.outbox, text, Policy::Close, mode, false);
-                self.must_flush[task] |= delivery == Delivery::Deferred;
-                self.expected.extend(text.as_bytes());
-            }
-            Step::Flush => {
-                if std::mem::take(&mut self.must_flush[task]) {
-                    self.outbox.flush_direct();
-                }
-            }
-            Step::Cork => {
-                self.outbox.cork(&self.task.clone().into());
-            }
-            Step::Uncork => self.uncork(),
-            Step::MakeRoom => self.client.make_room(),
-        }
-    }
-
-    /// Runs what the runtime would still run: the connection's task, if it was woken or waits for
-    /// its socket.
-    fn finish(&mut self) {
-        let is_blocked = self.outbox.status().blocked.is_some();
-        if self.task.wakes() > 0 || is_blocked {
-            self.outbox.cork(&self.task.clone().into());
-            self.uncork();
-        }
-    }
-}
-
-/// A step, and the task that takes it.
-type TaskStep = (usize, Step);
-
-/// Runs all interleavings of these tasks.
-fn interleave(
-    tasks: &[VecDeque<Step>],
-    chosen: &mut Vec<TaskStep>,
-    run: &mut dyn FnMut(&[TaskStep]),
-) {
-    let mut is_done = true;
-    for index in 0..tasks.len() {
-        let mut rest = tasks.to_vec();
-        if let Some(step) = rest[index].pop_front() {
-            is_done = false;
-            chosen.push((index, step));
-            interleave(&rest, chosen, run);
-            chosen.pop();
-        }
-    }
-    if is_done {
-        run(chosen);
-    }
-}
-
-#[test]
-fn no_interleaving_leaves_a_frame_unwritten_or_changes_the_order() {
-    use Step::{Cork, Flush, MakeRoom, Queue, Uncork, Write};
-    let tasks: [VecDeque<Step>; 5] = [
-        [Queue("a"), Queue("b"), Flush].into(),
-        [Queue("c"), Flush].into(),
-        [Write("d")].into(),
-        [Cork, Uncork].into(),
-        [MakeRoom].into(),
-    ];
-    for room in [usize::MAX, 0, 1] {
-        let mut count = 0;
-        interleave(&tasks, &mut Vec::new(), &mut |steps| {
-            count += 1;
-            let mut run = Run::new(tasks.len(), room);
-            for (task, step) in steps {
-                run.step(*task, *step);
-            }
-            run.finish();
-            assert_eq!(run.client.written(), run.expected, "{room} {steps:?}");
-            assert!(!run.outbox.has_waiting(), "{room} {steps:?}");
-        });
-        assert_eq!(count, 15_120);
     }
 }

@@ -216,7 +216,7 @@ impl Both {
     }
 
     /// The deliveries to the outbox and to the model.
-    fn publish(&mut self, publish: &Publish, mode: WriteMode) -> [Delivery; 2] {
+    fn publish(&mut self, publish: &Publish, mode: TopicWrite) -> [Delivery; 2] {
         let (frame, model_frame) = self.frame(publish.topic, publish.len);
         let topic_frame = TopicFrame {
             frame: &frame,
@@ -224,8 +224,8 @@ impl Both {
             policy: publish.policy,
             volatile: publish.volatile,
         };
-        let mut dropped = DroppedPayloads::default();
-        let delivery = self.outbox.push_topic(topic_frame, mode, &mut dropped);
+        let mut after = AfterPush::default();
+        let delivery = self.outbox.push_topic(topic_frame, mode, &mut after);
         let Publish {
             policy, volatile, ..
         } = *publish;
@@ -247,7 +247,7 @@ impl Both {
             Operation::Push(len) => self.push(len)?,
             Operation::Publish(publish) => {
                 let before = self.model.queue.clone();
-                let [delivery, expected] = self.publish(&publish, WriteMode::Direct);
+                let [delivery, expected] = self.publish(&publish, TopicWrite::Direct);
                 prop_assert_eq!(delivery, expected);
                 // If the new frame was not accepted, no older frame was dropped.
                 if delivery != Delivery::Accepted {
@@ -255,8 +255,9 @@ impl Both {
                 }
             }
             Operation::Burst(publishes) => {
+                let flush = FlushId::next();
                 for publish in &publishes {
-                    let [delivery, expected] = self.publish(publish, WriteMode::Queue);
+                    let [delivery, expected] = self.publish(publish, TopicWrite::Queue(flush));
                     // A frame that the burst accepts may be dropped when the burst is written.
                     let overflows = expected == Delivery::Overflow;
                     prop_assert_eq!(delivery == Delivery::Overflow, overflows);

@@ -386,6 +386,7 @@ impl FrameQueue {
         let had_close = ends_with_close(&self.chunks);
         let mut queue = mem::take(&mut self.chunks).into_iter();
         (self.bytes, self.frames) = (0, 0);
+        self.has_droppable = false;
         if self.front == Front::Partial {
             for mut chunk in queue.by_ref() {
                 if chunk.extent == Extent::Frames {
@@ -413,6 +414,7 @@ impl FrameQueue {
             chunk.release(dropped);
         }
         (self.bytes, self.frames, self.front) = (0, 0, Front::Whole);
+        self.has_droppable = false;
     }
 }
 

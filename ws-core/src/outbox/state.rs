@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 
 use super::queue::{FrameKind, FrameQueue};
-use super::{DirectWrite, DroppedPayloads, Frame, Phase, Status, Transport, WriteMode};
+use super::{DirectWrite, DroppedPayloads, FlushId, Frame, Phase, Transport};
 use crate::close::CloseReason;
 
 /// The queue and the phase of an outbox.
@@ -23,8 +23,9 @@ pub(super) struct OutboxState {
     pub(super) corked: bool,
     /// A direct write has failed.
     pub(super) broken: bool,
-    /// The queue has only frames of a burst, and a flush of this outbox is pending.
-    pub(super) flush_pending: bool,
+    /// The queue has only frames of a burst, and this flush of the outbox is pending. If others are
+    /// pending too, it is the last one.
+    pub(super) pending: Option<FlushId>,
     /// The text messages that other tasks have pushed since the last snapshot.
     pub(super) pushed_texts: u32,
     pub(super) direct: Option<Arc<dyn DirectWrite>>,
@@ -68,6 +69,17 @@ impl Drop for StateGuard<'_> {
         let waiting = !self.state.queue.is_empty();
         self.waiting.store(waiting, Ordering::Relaxed);
     }
+}
+
+/// The status of the outbox for the connection's task.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Status {
+    pub(crate) empty: bool,
+    /// The time at which the socket began to accept too little; `accepted` counts the bytes since
+    /// then.
+    pub(crate) blocked: Option<Instant>,
+    pub(crate) accepted: u32,
+    pub(crate) ending: bool,
 }
 
 /// What remains to do after a write, when the outbox is unlocked.
@@ -127,7 +139,7 @@ impl OutboxState {
             phase: Phase::Open,
             corked: false,
             broken: false,
-            flush_pending: false,
+            pending: None,
             pushed_texts: 0,
             direct: None,
             queue,
@@ -169,15 +181,21 @@ impl OutboxState {
         }
     }
 
-    /// Queues a frame, or with [`WriteMode::Direct`] writes it to an idle socket. Returns the task
-    /// to wake.
-    pub(super) fn put(&mut self, frame: &Frame, kind: FrameKind, mode: WriteMode) -> Option<Waker> {
-        let write = mode == WriteMode::Direct && self.is_idle();
-        if write && let Some(written) = self.write_at_once(frame) {
+    /// Writes a frame if the socket is idle, or queues it. Returns the task to wake.
+    pub(super) fn put(&mut self, frame: &Frame, kind: FrameKind) -> Option<Waker> {
+        let is_idle = self.is_idle();
+        if is_idle && let Some(written) = self.write_at_once(frame) {
             return self.put_rest(frame, kind, written);
         }
         self.queue.push(frame, kind, 0);
-        if write { self.waker.clone() } else { None }
+        if is_idle { self.waker.clone() } else { None }
+    }
+
+    /// Whether a flush by a publisher is pending that writes: the connection's task writes when it
+    /// uncorks the outbox.
+    #[inline]
+    pub(super) fn is_flush_pending(&self) -> bool {
+        self.pending.is_some() && !self.corked
     }
 
     /// Whether a frame may be written directly: the queue is empty, and no burst is in progress.
@@ -190,7 +208,7 @@ impl OutboxState {
     /// not a backlog.
     #[inline]
     pub(super) fn is_in_burst(&self) -> bool {
-        (self.corked || self.flush_pending) && !self.pace.is_blocked()
+        (self.corked || self.pending.is_some()) && !self.pace.is_blocked()
     }
 
     /// Whether a frame of this number of bytes may still be added to the burst.
@@ -231,7 +249,7 @@ impl OutboxState {
 
     /// Same as [`write_direct`](Self::write_direct), but only if a flush is pending.
     pub(super) fn write_pending(&mut self, dropped: &mut DroppedPayloads) -> AfterWrite {
-        if self.flush_pending && !self.corked {
+        if self.is_flush_pending() {
             self.write_direct(dropped)
         } else {
             AfterWrite::default()
@@ -240,7 +258,7 @@ impl OutboxState {
 
     /// Writes the queue directly to the socket; the connection's task writes the rest.
     pub(super) fn write_direct(&mut self, dropped: &mut DroppedPayloads) -> AfterWrite {
-        self.flush_pending = false;
+        self.pending = None;
         let before = self.queue.bytes();
         while !self.queue.is_empty() {
             let Some(direct) = &self.direct else {
@@ -293,16 +311,19 @@ impl OutboxState {
         if self.broken {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        self.flush_pending = false;
+        self.pending = None;
         let done = self.write(cx, cork, transport, now, dropped)?;
         if done < cork.len() {
             self.queue.push_rest(cork, done);
+            self.queue.handle_blocked(dropped);
         } else if self.queue.is_empty() {
             self.pace.unblock();
             // Bytes that remain inside the transport are flushed at a later poll.
             if let Poll::Ready(flushed) = transport.poll_flush(cx) {
                 return flushed;
             }
+        } else {
+            self.queue.handle_blocked(dropped);
         }
         Ok(())
     }
@@ -340,7 +361,6 @@ impl OutboxState {
                     if !self.pace.is_blocked() {
                         self.pace.block(now);
                     }
-                    self.queue.handle_blocked(dropped);
                     break;
                 }
             }

@@ -67,11 +67,7 @@ fn publish(outbox: &Outbox, frame: &Frame, policy: Policy) -> Delivery {
         policy,
         volatile: false,
     };
-    outbox.push_topic(
-        topic_frame,
-        WriteMode::Direct,
-        &mut DroppedPayloads::default(),
-    )
+    outbox.push_topic(topic_frame, TopicWrite::Direct, &mut AfterPush::default())
 }
 
 #[test]

@@ -10,8 +10,8 @@ use bytes::buf::Limit;
 /// The byte stream of a connection. No method may block.
 ///
 /// `poll_write_vectored`, `poll_flush` and `resumed` are called under the lock of the connection's
-/// outbox. They must not call anything that takes this lock again, such as a socket of the
-/// connection or a topic that it subscribes to.
+/// outbox. They must not use any socket, topic or hub: publishers lock other state before the
+/// outbox.
 pub trait Transport: Send + 'static {
     /// Reads into `buf`. Returns 0 at the end of the stream.
     ///

@@ -233,7 +233,6 @@ impl ConnectionShared {
     }
 
     /// The topics of the hub.
-    #[cfg(test)]
     pub(crate) fn topics(&self) -> &crate::topic::Topics {
         &self.route_context.topics
     }

@@ -1,9 +1,10 @@
 //! Bursts: what is published while a thread handles one input leaves each socket in one write.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use super::flush::DeferredFlush;
+use super::round;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,6 @@ enum BurstState {
 
 thread_local! {
     static STATE: Cell<BurstState> = const { Cell::new(BurstState::Closed) };
-    static DEFERRED: RefCell<DeferredFlush> = const { RefCell::new(DeferredFlush::new()) };
 }
 
 /// A burst of this thread.
@@ -56,20 +56,12 @@ impl Burst {
         STATE.get() != BurstState::Closed
     }
 
-    /// Adds outboxes to the open burst.
-    pub(super) fn defer(deferred: DeferredFlush) {
-        if deferred.is_empty() {
-            return;
+    /// Adds outboxes to the open burst, which may write to this number of sockets itself.
+    pub(super) fn defer(deferred: DeferredFlush, max_direct: usize) {
+        if !deferred.is_empty() {
+            STATE.set(BurstState::Filled);
+            round::defer(deferred, max_direct);
         }
-        STATE.set(BurstState::Filled);
-        let mut deferred = Some(deferred);
-        // If the thread is about to end, its list is gone; then `deferred` is dropped, which wakes
-        // the connections' tasks.
-        let _ = DEFERRED.try_with(|all| {
-            if let Some(deferred) = deferred.take() {
-                all.borrow_mut().merge(deferred);
-            }
-        });
     }
 
     /// Writes what the burst has queued so far. It stays open.
@@ -100,12 +92,9 @@ impl Drop for Burst {
 #[cold]
 #[inline(never)]
 fn flush_deferred(outer: BurstState) {
-    let Ok(deferred) = DEFERRED.try_with(RefCell::take) else {
-        return;
-    };
     match outer {
-        BurstState::Closed => deferred.flush(),
+        BurstState::Closed => round::end_burst(),
         // The runtime of an inner burst may stop before a task of it runs.
-        BurstState::Empty | BurstState::Filled => deferred.flush_now(),
+        BurstState::Empty | BurstState::Filled => round::flush_now(),
     }
 }

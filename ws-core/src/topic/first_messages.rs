@@ -8,7 +8,7 @@ use super::publish::{AfterUnlock, PublishedMessage};
 use super::{Exclude, Subscriber, Topics};
 use crate::log::{self, TopicName};
 use crate::message::Message;
-use crate::outbox::{Delivery, Frame, TopicFrame, WriteMode};
+use crate::outbox::{Delivery, Frame, TopicFrame};
 use crate::wire::LanePlace;
 
 impl Topics {
@@ -30,7 +30,7 @@ impl Topics {
         subscriber: Subscriber,
         message: Message,
     ) -> NewSubscription {
-        let mut after_unlock = AfterUnlock::default();
+        let mut after_unlock = AfterUnlock::new(self);
         let subscription = self.subscribe_after(key, subscriber, |subscriber, topic| {
             after_unlock.deliver_first(subscriber, topic, message, (None, None));
         });
@@ -70,7 +70,8 @@ impl AfterUnlock {
                     volatile: false,
                 };
                 let outbox = recipient.outbox();
-                let delivery = outbox.push_topic(topic_frame, WriteMode::Queue, &mut self.dropped);
+                let mode = self.publisher.queue();
+                let delivery = outbox.push_topic(topic_frame, mode, &mut self.after_push);
                 if delivery != Delivery::Accepted {
                     self.handle_delivery(delivery, recipient);
                 }

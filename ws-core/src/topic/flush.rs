@@ -3,13 +3,12 @@
 use std::mem;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
 use super::Recipient;
 use super::events::PushRecipient;
 
-/// The number of sockets, and of pages, that the task writes to before it yields.
+/// The number of sockets, and of pages, that a task writes to before it yields.
 const SOCKETS_PER_TURN: usize = 64;
 
 /// Prefetches the memory of these outboxes.
@@ -34,15 +33,12 @@ pub(super) struct DeferredFlush {
 }
 
 impl DeferredFlush {
-    pub(super) const fn new() -> Self {
-        Self {
-            recipients: Vec::new(),
-            pages: Vec::new(),
-        }
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.recipients.is_empty() && self.pages.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.recipients.len() + self.pages.len()
     }
 
     pub(super) fn push(&mut self, recipient: Arc<dyn Recipient>) {
@@ -64,44 +60,37 @@ impl DeferredFlush {
         }
     }
 
-    /// Flushes the outboxes in a separate task. The frames are queued already, so order and limits
-    /// hold regardless of which task writes.
-    ///
-    /// The task runs after the tasks that are ready now, because these may publish to the same
-    /// subscribers.
-    pub(super) fn flush(mut self) {
-        if self.is_empty() {
-            return;
-        }
-        match Handle::try_current() {
-            Ok(runtime) => {
-                runtime.spawn(async move {
-                    while !self.is_empty() {
-                        yield_now().await;
-                        self.flush_some();
-                    }
-                });
-            }
-            // Outside of a runtime there is no other task, so this thread writes.
-            Err(_) => self.flush_now(),
+    /// Flushes the outboxes, and yields to other tasks after some of them. The frames are queued
+    /// already, so order and limits hold regardless of which task writes.
+    pub(super) async fn flush(mut self) {
+        self.flush_some(SOCKETS_PER_TURN);
+        while !self.is_empty() {
+            yield_now().await;
+            self.flush_some(SOCKETS_PER_TURN);
         }
     }
 
     /// Flushes the outboxes.
     pub(super) fn flush_now(mut self) {
-        while !self.is_empty() {
-            self.flush_some();
+        self.flush_at_most(usize::MAX);
+    }
+
+    /// Flushes this number of outboxes and of pages, or all if there are fewer.
+    pub(super) fn flush_at_most(&mut self, mut count: usize) {
+        while count > 0 && !self.is_empty() {
+            let some = SOCKETS_PER_TURN.min(count);
+            self.flush_some(some);
+            count -= some;
         }
     }
 
-    /// Writes to some of the sockets.
-    fn flush_some(&mut self) {
-        let rest = self.recipients.len().saturating_sub(SOCKETS_PER_TURN);
+    fn flush_some(&mut self, count: usize) {
+        let rest = self.recipients.len().saturating_sub(count);
         prefetch(self.recipients[rest..].iter());
         for recipient in self.recipients.drain(rest..) {
             recipient.outbox().flush_direct();
         }
-        let rest = self.pages.len().saturating_sub(SOCKETS_PER_TURN);
+        let rest = self.pages.len().saturating_sub(count);
         for page in self.pages.drain(rest..) {
             page.flush();
         }

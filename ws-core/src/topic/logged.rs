@@ -193,7 +193,7 @@ impl Topics {
         {
             return self.subscribe_shared(shared, name, declared, subscriber, start, capacity);
         }
-        let mut after_unlock = AfterUnlock::default();
+        let mut after_unlock = AfterUnlock::new(self);
         let subscribe = |kept: Vec<KeptMessage>, head: Option<log::Position>| {
             self.subscribe_after(key, subscriber, |subscriber, topic| {
                 self.deliver_kept((subscriber, topic), key, (kept, head), &mut after_unlock);
@@ -234,7 +234,7 @@ impl Topics {
         capacity: ReplayCapacity,
     ) -> Result<Replaced, SinceError> {
         let key = &topic.key;
-        let mut after_unlock = AfterUnlock::default();
+        let mut after_unlock = AfterUnlock::new(self);
         let (TopicKey::Declared(name), Start::Since(_)) = (key, start) else {
             let earlier = existing.replace(subscriber);
             return Ok(Replaced {

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::task;
-
-use super::burst::Burst;
 use super::events::{EncodedEvents, EventSubscriber, PushRecipient};
 use super::flush::DeferredFlush;
 use super::key::TopicKey;
+use super::publisher::Publisher;
 use super::{Channel, Deliver, DeliveredToHandler, Exclude, Recipient, Subscriber, Topics};
 use crate::log;
 use crate::mailbox::MailboxError;
 use crate::message::Message;
-use crate::outbox::{Broadcast, Delivery, DroppedPayloads, Frame, TopicFrame, WriteMode};
+use crate::outbox::{AfterPush, Broadcast, Delivery, Frame, TopicFrame, TopicWrite};
 use crate::wire::LanePlace;
 
 /// The number of subscribers whose memory is prefetched together.
@@ -41,7 +39,7 @@ impl Topics {
     ) -> (usize, AfterUnlock) {
         let PublishedMessage { message, at } = published;
         let frame = Broadcast::new(Frame::owned(message));
-        let mut after_unlock = AfterUnlock::default();
+        let mut after_unlock = AfterUnlock::new(self);
         let mut subscribers = channel.lock();
         // Encoding may run code of the application, which may have changed the subscribers.
         while subscribers.removed_from_map {
@@ -56,16 +54,11 @@ impl Topics {
             };
             subscribers = channel.lock();
         }
-        let direct = self.max_direct_writes();
         let mut reached = 0;
         for some in subscribers.list.all().chunks(PREFETCHED) {
             prefetch_clients(some);
             for subscriber in some {
-                let mode = if reached < direct {
-                    WriteMode::Direct
-                } else {
-                    WriteMode::Queue
-                };
+                let mode = after_unlock.publisher.mode(reached);
                 let accepted = match subscriber {
                     Subscriber::Client { recipient, policy } => {
                         if exclude.connection.is_some_and(|id| id == recipient.id()) {
@@ -78,7 +71,7 @@ impl Topics {
                             policy: *policy,
                             volatile: exclude.volatile,
                         };
-                        match outbox.push_topic(topic_frame, mode, &mut after_unlock.dropped) {
+                        match outbox.push_topic(topic_frame, mode, &mut after_unlock.after_push) {
                             // The fast path.
                             Delivery::Accepted => true,
                             other => after_unlock.handle_delivery(other, recipient),
@@ -100,18 +93,6 @@ impl Topics {
         subscribers.counts.add(reached);
         (reached, after_unlock)
     }
-
-    /// The maximum number of idle sockets that a publish writes to directly.
-    ///
-    /// Within a burst or a task it only queues: more publishes may follow, of this task or of
-    /// others that are ready, and all of them leave in one write.
-    fn max_direct_writes(&self) -> usize {
-        if Burst::is_open() || task::try_id().is_some() {
-            0
-        } else {
-            self.inline
-        }
-    }
 }
 
 /// A message for all subscribers of a topic.
@@ -123,9 +104,9 @@ pub(super) struct PublishedMessage {
 
 /// The work that a publish must do after the topic is unlocked, because it may run code of the
 /// application: wakers, the `Drop` of payloads, and the log, which may itself be published.
-#[derive(Default)]
 #[must_use = "call `finish` without any lock"]
 pub(crate) struct AfterUnlock {
+    pub(super) publisher: Publisher,
     deferred: DeferredFlush,
     /// The message for listening handlers, created for the first of them.
     message: Option<Message>,
@@ -137,11 +118,36 @@ pub(crate) struct AfterUnlock {
     to_wake: Vec<Arc<dyn Recipient>>,
     /// Connections that this publish has closed.
     closed: Vec<Arc<dyn Recipient>>,
-    /// Payloads that were dropped from queues to make room.
-    pub(super) dropped: DroppedPayloads,
+    /// Connections whose outboxes have got capacity.
+    to_notify: Vec<Arc<dyn Recipient>>,
+    pub(super) after_push: AfterPush,
+}
+
+impl Default for AfterUnlock {
+    fn default() -> Self {
+        Self::of(Publisher::default())
+    }
 }
 
 impl AfterUnlock {
+    pub(super) fn new(topics: &Topics) -> Self {
+        Self::of(Publisher::current(topics))
+    }
+
+    fn of(publisher: Publisher) -> Self {
+        Self {
+            publisher,
+            deferred: DeferredFlush::default(),
+            message: None,
+            events: EncodedEvents::default(),
+            pages: Vec::new(),
+            to_wake: Vec::new(),
+            closed: Vec::new(),
+            to_notify: Vec::new(),
+            after_push: AfterPush::default(),
+        }
+    }
+
     /// Handles the outcome for one client. Returns whether the client accepted the frame.
     #[inline(never)]
     pub(super) fn handle_delivery(
@@ -149,8 +155,11 @@ impl AfterUnlock {
         delivery: Delivery,
         recipient: &Arc<dyn Recipient>,
     ) -> bool {
+        if self.after_push.take_freed() {
+            self.to_notify.push(recipient.clone());
+        }
         match delivery {
-            Delivery::Accepted => true,
+            Delivery::Accepted | Delivery::AcceptedAfterWrite => true,
             Delivery::Deferred => {
                 self.deferred.push(recipient.clone());
                 true
@@ -195,7 +204,7 @@ impl AfterUnlock {
         frame: &Broadcast,
         at: Option<log::Position>,
         subscriber: &EventSubscriber,
-        mode: WriteMode,
+        mode: TopicWrite,
     ) -> bool {
         let message = self.message.get_or_insert_with(|| frame.message());
         let place = at.map(|at| at.place());
@@ -203,8 +212,8 @@ impl AfterUnlock {
         if accepted {
             let page = subscriber.recipient().clone();
             match mode {
-                WriteMode::Direct => self.pages.push(page),
-                WriteMode::Queue => self.deferred.push_page(page),
+                TopicWrite::Direct => self.pages.push(page),
+                TopicWrite::Queue(_) => self.deferred.push_page(page),
             }
         }
         accepted
@@ -223,18 +232,18 @@ impl AfterUnlock {
     }
 
     fn overflow(&mut self, recipient: Arc<dyn Recipient>) {
-        if recipient.overflow(&mut self.dropped) {
+        if recipient.overflow(&mut self.after_push.dropped) {
             self.closed.push(recipient);
         } else {
             self.to_wake.push(recipient);
         }
     }
 
-    pub(crate) fn finish(self, topic: &str) {
-        if Burst::is_open() {
-            Burst::defer(self.deferred);
-        } else {
-            self.deferred.flush();
+    pub(crate) fn finish(mut self, topic: &str) {
+        self.publisher.flush(self.deferred);
+        self.after_push.wake();
+        for recipient in self.to_notify {
+            recipient.outbox().changed().notify_waiters();
         }
         for page in self.pages {
             page.flush();

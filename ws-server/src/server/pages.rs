@@ -5,8 +5,9 @@ use ws_core::limits::PageLimits;
 use super::Server;
 
 impl<S, G> Server<S, G> {
-    /// Sets how many pages a push writes to by itself, and how many subscribers a publish outside
-    /// of hooks and tasks; a separate task writes to the others. The default is 1,024.
+    /// Sets how many sockets one push to pages, the end of one burst of publishes, or one publish
+    /// outside of the server's tasks writes to by itself; a separate task writes to the others. The
+    /// default is 1,024.
     pub const fn publish_inline(mut self, subscribers: usize) -> Self {
         self.settings.server_limits.publish_inline = subscribers;
         self

@@ -34,6 +34,12 @@ impl FrameQueue {
         is_half_full || !self.fits_burst(1)
     }
 
+    /// Whether frames may be dropped when the socket blocks.
+    #[cfg(test)]
+    pub(in crate::outbox) fn has_droppable(&self) -> bool {
+        self.has_droppable
+    }
+
     /// Queues a frame of a burst.
     pub(in crate::outbox) fn push_of_burst(
         &mut self,

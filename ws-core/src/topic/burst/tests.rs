@@ -1,6 +1,8 @@
 //! Publishes that leave each subscriber's socket in one write.
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::thread;
 
 use bytes::Bytes;
 use tokio::runtime;
@@ -17,6 +19,8 @@ use crate::topic::start::Start;
 use crate::topic::{
     AsTopic as _, Exclude, Recipient, ReplayCapacity, Subscriber, Subscription, Topic, Topics,
 };
+
+mod rounds;
 
 /// A connection whose client accepts everything.
 struct Connection {
@@ -39,7 +43,7 @@ impl Recipient for Connection {
     }
 }
 
-/// Topics `a` and `b` with two subscribers of both.
+/// Topics `a` and `b` with some subscribers of both.
 struct Setup {
     topics: Topics,
     clients: Vec<Arc<CountingClient>>,
@@ -55,10 +59,14 @@ fn topic(name: &str) -> Topic<Message> {
 
 impl Setup {
     fn new(inline: usize) -> Arc<Self> {
+        Self::with_clients(inline, 2)
+    }
+
+    fn with_clients(inline: usize, count: u64) -> Arc<Self> {
         let topics = Topics::new(inline, 0);
         let (mut clients, mut tasks) = (Vec::new(), Vec::new());
         let (mut connections, mut subscriptions) = (Vec::new(), Vec::new());
-        for id in [1, 2] {
+        for id in 1..=count {
             let connection = Arc::new(Connection {
                 id: ConnectionId::new(id),
                 outbox: Outbox::new(1 << 20, 1024),
@@ -96,13 +104,15 @@ impl Setup {
         let message = Message::text(text.to_owned());
         let topic = topic(name).as_topic_ref();
         let outcome = self.topics.publish(topic, &message, Exclude::default());
-        assert_eq!(outcome.reached, 2);
+        assert_eq!(outcome.reached, self.clients.len());
     }
 
-    /// The number of writes to each client, and the texts; both must have got the same.
+    /// The number of writes to each client, and the texts; all must have got the same.
     fn seen(&self) -> (usize, String) {
         let (writes, bytes) = self.clients[0].seen();
-        assert_eq!(self.clients[1].seen(), (writes, bytes.clone()));
+        for client in &self.clients {
+            assert_eq!(client.seen(), (writes, bytes.clone()));
+        }
         // The texts have one byte each, after two bytes of the header.
         let texts = bytes.chunks(3).map(|frame| char::from(frame[2]));
         (writes, texts.collect())
@@ -111,6 +121,13 @@ impl Setup {
 
 fn current_thread() -> runtime::Runtime {
     runtime::Builder::new_current_thread().build().unwrap()
+}
+
+/// Runs the tasks of this runtime until those that flush have ended.
+async fn settle() {
+    for _ in 0..4 {
+        yield_now().await;
+    }
 }
 
 #[test]
@@ -152,10 +169,7 @@ fn the_end_of_an_inner_burst_writes_what_the_outer_burst_has_queued() {
     assert_eq!(setup.seen(), (1, "12".to_owned()));
     drop(outer);
     drop(entered);
-    runtime.block_on(async {
-        yield_now().await;
-        yield_now().await;
-    });
+    runtime.block_on(settle());
     assert_eq!(setup.seen(), (2, "1234".to_owned()));
 }
 
@@ -227,11 +241,11 @@ fn a_publish_while_the_thread_ends_wakes_the_connections() {
     }
     let setup = Setup::new(1024);
     let publishes = PublishesAtExit(setup.clone());
-    let thread = std::thread::spawn(move || {
+    let thread = thread::spawn(move || {
         LAST.set(Some(publishes));
         // Registered after `LAST`, and so dropped before it.
         drop(Burst::open());
-        DEFERRED.with(|_| {});
+        let _ = round::flush_id();
     });
     thread.join().unwrap();
     for (connection, task) in setup.connections.iter().zip(&setup.tasks) {
