@@ -20,6 +20,7 @@ use crate::session::Sessions;
 
 mod client;
 mod cluster;
+pub mod engines;
 mod of_server;
 mod page;
 mod pipe;
@@ -79,6 +80,15 @@ impl TestKit {
     /// Creates a server without a table: see [`handler`](Self::handler).
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Creates a kit whose connections belong to this hub, for example to one that shares its log
+    /// through an engine of your own.
+    pub fn with_hub(hub: Hub) -> Self {
+        Self {
+            hub,
+            ..Self::default()
+        }
     }
 
     /// Creates a server without a table, with these limits.

@@ -393,6 +393,14 @@ pub mod testkit {
         TestClient, TestKit, TestPage, TestVisitor,
     };
 
+    pub mod engines {
+        //! A test suite for engines of the log, which can also test your own.
+        #[doc(inline)]
+        pub use ws_core::testkit::engines::{
+            check_engine, check_replaced, check_trimmed, new_append, new_kept, new_read,
+        };
+    }
+
     pub mod stores {
         //! A test suite for session stores and session sources, which can also test your own.
         //!

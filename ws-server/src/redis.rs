@@ -41,6 +41,7 @@
 
 mod backoff;
 mod channel;
+mod engine;
 mod error;
 mod info;
 mod script;
@@ -49,7 +50,9 @@ mod target;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+pub use engine::RedisEngine;
 pub use error::RedisError;
 pub use sessions::RedisStore;
 
@@ -58,6 +61,9 @@ use target::Target;
 
 /// The prefix of all keys, unless configured.
 const DEFAULT_PREFIX: &str = "ws:";
+
+/// The longest time to live that Redis is asked for, some 100 years.
+const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Bytes of the longest prefix.
 const MAX_PREFIX: usize = 64;
@@ -82,8 +88,22 @@ pub struct Redis {
 /// The connections to one server.
 struct Links {
     target: Arc<Target>,
-    /// For all commands that answer at once.
+    /// For appends: their order is kept, and they wait for nothing else.
+    append: Channel,
+    /// For reads, which wait for entries.
+    read: Channel,
+    /// For all other commands.
     commands: Channel,
+}
+
+impl Links {
+    /// Replaces all connections: a connection shows that the server is not what it was when
+    /// another one was checked.
+    fn reconnect(&self) {
+        for channel in [&self.append, &self.read, &self.commands] {
+            channel.reconnect();
+        }
+    }
 }
 
 impl Redis {
@@ -99,6 +119,8 @@ impl Redis {
         Ok(Self {
             prefix: DEFAULT_PREFIX.into(),
             links: Arc::new(Links {
+                append: Channel::new(target.clone()),
+                read: Channel::new(target.clone()),
                 commands: Channel::new(target.clone()),
                 target,
             }),
@@ -146,6 +168,12 @@ impl fmt::Debug for Redis {
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }
+}
+
+/// A time to live that Redis accepts. It removes a key without one.
+fn milliseconds(ttl: Duration) -> u64 {
+    let milliseconds = ttl.min(LONGEST_TTL).as_millis().max(1);
+    u64::try_from(milliseconds).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -141,6 +141,13 @@ impl Channel {
         self.convert(answer?, name)
     }
 
+    /// Replaces the current connection, so that its server is checked again.
+    pub(super) fn reconnect(&self) {
+        if let State::Connected(live) = &*self.shared.state.borrow() {
+            live.broken.notify_one();
+        }
+    }
+
     /// Converts the answer to a command.
     pub(super) fn convert<T: FromRedisValue>(
         &self,

@@ -129,7 +129,7 @@ impl RedisError {
                     | ServerErrorKind::BusyLoading
                     | ServerErrorKind::ClusterDown
             )
-        ) || matches!(&*code, "NOREPLICAS" | "NOAUTH");
+        ) || matches!(&*code, "NOREPLICAS" | "NOAUTH" | "UNBLOCKED");
         let verdict = if is_replaced {
             Verdict::Broken
         } else {

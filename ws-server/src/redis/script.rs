@@ -7,7 +7,7 @@ use ::redis::{Cmd, FromRedisValue};
 use sha1::{Digest, Sha1};
 
 use super::RedisError;
-use super::channel::{Channel, Repeat};
+use super::channel::{Channel, Live, Repeat};
 
 /// A script in Lua.
 #[derive(Debug)]
@@ -28,24 +28,39 @@ impl Script {
         }
     }
 
-    /// Runs the script. `arguments` adds the number of keys, the keys and the arguments. A server
-    /// that does not know the script yet receives its text.
+    /// Runs the script on the current connection. `arguments` adds the number of keys, the keys and
+    /// the arguments.
     pub(super) async fn run<T: FromRedisValue>(
         &self,
         channel: &Channel,
         repeat: Repeat,
         arguments: impl Fn(&mut Cmd) + Send + Sync,
     ) -> Result<T, RedisError> {
+        let live = channel.live().await?;
+        let answer = self.run_on(channel, &live, &arguments).await;
+        if repeat == Repeat::Once && matches!(answer, Err(RedisError::Unanswered { .. })) {
+            let live = channel.live().await?;
+            return self.run_on(channel, &live, &arguments).await;
+        }
+        answer
+    }
+
+    /// Runs the script on this connection. A server that does not know it yet receives its text.
+    pub(super) async fn run_on<T: FromRedisValue>(
+        &self,
+        channel: &Channel,
+        live: &Live,
+        arguments: impl Fn(&mut Cmd) + Send + Sync,
+    ) -> Result<T, RedisError> {
         let mut command = ::redis::cmd("EVALSHA");
         arguments(command.arg(self.hash()));
-        match channel.query(&command, self.name, repeat).await {
-            Err(RedisError::Refused { code, .. }) if code == "NOSCRIPT" => {
-                let mut command = ::redis::cmd("EVAL");
-                arguments(command.arg(self.text));
-                channel.query(&command, self.name, repeat).await
-            }
-            answer => answer,
+        let mut answer = channel.send_on(live, &command).await;
+        if matches!(&answer, Err(RedisError::Refused { code, .. }) if code == "NOSCRIPT") {
+            let mut command = ::redis::cmd("EVAL");
+            arguments(command.arg(self.text));
+            answer = channel.send_on(live, &command).await;
         }
+        channel.convert(answer?, self.name)
     }
 
     fn hash(&self) -> &str {

@@ -14,12 +14,9 @@ use ws_core::session::{
 
 use super::channel::{Channel, Repeat};
 use super::script::Script;
-use super::{Redis, RedisError};
+use super::{Redis, RedisError, milliseconds};
 
 mod scripts;
-
-/// The longest time to live that Redis is asked for, some 100 years.
-const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Keeps sessions in Redis: they outlive the process, and all servers with the same prefix share
 /// them.
@@ -236,12 +233,6 @@ fn name_session(command: &mut Cmd, key: SessionKey, generation: SessionGeneratio
 
 fn text(key: SessionKey) -> String {
     BASE64.encode(key.as_bytes())
-}
-
-/// A time to live that Redis accepts. It removes a key without one.
-fn milliseconds(ttl: Duration) -> u64 {
-    let milliseconds = ttl.min(LONGEST_TTL).as_millis().max(1);
-    u64::try_from(milliseconds).unwrap_or(u64::MAX)
 }
 
 fn store_error(error: RedisError) -> StoreError {

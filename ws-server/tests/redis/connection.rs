@@ -119,3 +119,12 @@ async fn connections_end_with_the_last_handle() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+/// A slot can migrate under a command there, and one read cannot span several slots.
+#[tokio::test]
+async fn a_node_of_a_cluster_is_not_used() {
+    let server = RedisServer::with(&["--cluster-enabled", "yes"]);
+    let redis = server.redis();
+    let address = redis.address().to_owned();
+    assert_eq!(refused(&redis).await, RedisError::Cluster { address });
+}

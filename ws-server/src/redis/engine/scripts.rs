@@ -1,0 +1,181 @@
+//! The scripts of the engine.
+
+use crate::redis::script::Script;
+
+/// Functions that several scripts have in common.
+macro_rules! common {
+    () => {
+        "
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function text(number) return string.format('%.0f', number) end
+local function info_of(log)
+  local info = redis.pcall('XINFO', 'STREAM', log)
+  if info.err then return nil end
+  local fields = {}
+  for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
+  return fields
+end
+"
+    };
+}
+
+/// Keys: the generation's record, the beginning of the keys of logs, relayed entries. Arguments:
+/// process and replication id of the server, another generation, its marker, the highest known
+/// time, time to live. Begins another generation unless the record is that of this server and its
+/// log exists. Returns the generation, the numbers of added and existing entries, the ids of the
+/// first and the last entry, and of the last relayed one.
+pub(super) static OPEN: Script = Script::new(
+    "open",
+    concat!(
+        common!(),
+        "
+local found = redis.call('HMGET', KEYS[1], 'run', 'replication', 'generation')
+local generation, info = found[3], nil
+if generation then info = info_of(KEYS[2] .. generation) end
+if not info or found[1] ~= ARGV[1] or found[2] ~= ARGV[2] then
+  local floor = tonumber(ARGV[5])
+  if info then
+    floor = math.max(floor, tonumber(string.match(info['last-generated-id'], '%d+')))
+    redis.call('UNLINK', KEYS[2] .. generation)
+  end
+  local id = '*'
+  if floor >= now() then id = text(floor + 1) .. '-0' end
+  generation = ARGV[3]
+  redis.call('XADD', KEYS[2] .. generation, id, 'e', ARGV[4])
+  redis.call('HSET', KEYS[1], 'run', ARGV[1], 'replication', ARGV[2], 'generation', generation)
+  redis.call('PEXPIRE', KEYS[1], ARGV[6])
+  redis.call('PEXPIRE', KEYS[2] .. generation, ARGV[6])
+  info = info_of(KEYS[2] .. generation)
+end
+local first = info['first-entry'] and info['first-entry'][1] or info['last-generated-id']
+local relayed = info_of(KEYS[3])
+return {generation, text(info['entries-added']), text(info['length']), first,
+  info['last-generated-id'], relayed and relayed['last-generated-id'] or '0-0'}
+"
+    ),
+);
+
+/// Keys: log, the last number whose messages were kept, histories. Arguments: entry, number, time
+/// to live of the number; for each history: message, length, time to live. Returns the id, or
+/// nothing if the log does not exist.
+pub(super) static APPEND: Script = Script::new(
+    "append",
+    "
+local id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', 'e', ARGV[1])
+if not id then return false end
+if tonumber(ARGV[2]) > tonumber(redis.call('GET', KEYS[2]) or '0') then
+  redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+  for i = 3, #KEYS do
+    local at = 4 + (i - 3) * 3
+    redis.call('RPUSH', KEYS[i], id .. ' ' .. ARGV[at])
+    redis.call('LTRIM', KEYS[i], -ARGV[at + 1], -1)
+    redis.call('PEXPIRE', KEYS[i], ARGV[at + 2])
+  end
+end
+return id
+",
+);
+
+/// Keys: logs. Returns for each the numbers of added and existing entries and the id of the last
+/// one, or nothing if it does not exist.
+pub(super) static CENSUS: Script = Script::new(
+    "census",
+    concat!(
+        common!(),
+        "
+local all = {}
+for i, log in ipairs(KEYS) do
+  local info = info_of(log)
+  all[i] = info and {text(info['entries-added']), text(info['length']), info['last-generated-id']}
+    or false
+end
+return all
+"
+    ),
+);
+
+/// Keys: log, the generation's record, relayed entries. Arguments: age in milliseconds, size in
+/// bytes, time to live, and `full` if at most half of the size may remain. Begins with commands that need no memory. `max-deleted-entry-id` does not
+/// change here, but the number of entries does.
+pub(super) static TRIM: Script = Script::new(
+    "trim",
+    concat!(
+        common!(),
+        "
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('XTRIM', KEYS[1], 'MINID', '~', text(now() - ARGV[1]))
+local size, limit = redis.call('MEMORY', 'USAGE', KEYS[1]), tonumber(ARGV[2])
+if ARGV[4] == 'full' then limit = math.min(limit, size / 2) end
+if size > limit then
+  local length = redis.call('XLEN', KEYS[1])
+  redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', math.floor(length * limit * 0.9 / size))
+end
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
+return 1
+"
+    ),
+);
+
+/// Key: history. Argument: the number of messages. Returns the time and the messages.
+pub(super) static HISTORY: Script = Script::new(
+    "history",
+    concat!(
+        common!(),
+        "return {text(now()), redis.call('LRANGE', KEYS[1], -ARGV[1], -1)}"
+    ),
+);
+
+/// Keys: the nodes, the beginning of the keys of their members. Arguments: node, time to live; for
+/// each change `set`, key and value, or `remove`, key and an empty text.
+pub(super) static RECORD_MEMBERS: Script = Script::new(
+    "record_members",
+    "
+local members = KEYS[2] .. ARGV[1]
+redis.call('SADD', KEYS[1], ARGV[1])
+for i = 3, #ARGV, 3 do
+  if ARGV[i] == 'set' then redis.call('HSET', members, ARGV[i + 1], ARGV[i + 2])
+  else redis.call('HDEL', members, ARGV[i + 1]) end
+end
+redis.call('PEXPIRE', members, ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+",
+);
+
+/// Keys: the nodes, the beginning of the keys of their members. Arguments: node.
+pub(super) static REMOVE_MEMBERS: Script = Script::new(
+    "remove_members",
+    "
+redis.call('UNLINK', KEYS[2] .. ARGV[1])
+redis.call('SREM', KEYS[1], ARGV[1])
+return 1
+",
+);
+
+/// Keys: the nodes, the beginning of the keys of their members. Returns pairs of a node and its
+/// members, and forgets nodes whose members have expired.
+pub(super) static ALL_MEMBERS: Script = Script::new(
+    "all_members",
+    "
+local all = {}
+for _, node in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  local members = redis.call('HGETALL', KEYS[2] .. node)
+  if #members == 0 then redis.call('SREM', KEYS[1], node)
+  else table.insert(all, {node, members}) end
+end
+return all
+",
+);
+
+/// Key: the number of lanes. Arguments: the number of this server, time to live. Returns the number
+/// that all servers have.
+pub(super) static LANES: Script = Script::new(
+    "lanes",
+    "
+redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
+return tonumber(redis.call('GET', KEYS[1]))
+",
+);
