@@ -96,16 +96,6 @@ struct Links {
     commands: Channel,
 }
 
-impl Links {
-    /// Replaces all connections: a connection shows that the server is not what it was when
-    /// another one was checked.
-    fn reconnect(&self) {
-        for channel in [&self.append, &self.read, &self.commands] {
-            channel.reconnect();
-        }
-    }
-}
-
 impl Redis {
     /// Creates a handle to the server with this URL: `redis://user:password@host:port/database`,
     /// or `rediss://` for TLS (feature `redis-tls`). Only the host is required. It connects when it

@@ -112,7 +112,17 @@ impl Channel {
         let mut state = self.shared.state.subscribe();
         loop {
             let lost = match &*state.borrow_and_update() {
-                State::Connected(live) => return Ok(live.clone()),
+                State::Connected(live) => {
+                    if self.shared.target.is_current(&live.connected.server) {
+                        return Ok(live.clone());
+                    }
+                    // A newer connection shows that the server has changed.
+                    live.broken.notify_one();
+                    Lost {
+                        since: Instant::now(),
+                        error: None,
+                    }
+                }
                 State::Lost(lost) => lost.clone(),
             };
             if timeout_at(lost.since + PATIENCE, state.changed())
@@ -139,13 +149,6 @@ impl Channel {
             answer = self.send(command).await;
         }
         self.convert(answer?, name)
-    }
-
-    /// Replaces the current connection, so that its server is checked again.
-    pub(super) fn reconnect(&self) {
-        if let State::Connected(live) = &*self.shared.state.borrow() {
-            live.broken.notify_one();
-        }
     }
 
     /// Converts the answer to a command.

@@ -259,9 +259,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Checks that the connection is to the server of the generation. If it is not, the other
-    /// connections may be older than the change: a server that was demoted and promoted again
-    /// ends only those that wait.
+    /// Checks that the connection is to the server of the generation.
     fn check_generation(
         &self,
         lane: Lane,
@@ -272,7 +270,6 @@ impl Shared {
             return Err(EngineError::Generation);
         };
         if server != live.connected.server {
-            self.redis.links.reconnect();
             return Err(EngineError::Generation);
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! A server that can be connected to: its address, and the checks of a new connection.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -25,6 +25,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(2_500);
 pub(super) struct Target {
     client: Client,
     address: String,
+    /// The server to which the last connection was made. Another one may be older than a change: a
+    /// server that was demoted and promoted again ends only connections that wait.
+    server: Mutex<Option<ServerId>>,
 }
 
 /// A connection whose server was checked.
@@ -61,12 +64,22 @@ impl Target {
         Ok(Self {
             client: client.map_err(|_| RedisError::Url)?,
             address,
+            server: Mutex::default(),
         })
     }
 
     /// The host and the port.
     pub(super) fn address(&self) -> &str {
         &self.address
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<ServerId>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether no later connection was made to another server.
+    pub(super) fn is_current(&self, server: &ServerId) -> bool {
+        self.server().as_ref() == Some(server)
     }
 
     /// Connects, and checks the server.
@@ -107,6 +120,7 @@ impl Target {
             .await
             .map_err(failed)?;
         let server = info::check(&info.concat(), &self.address)?;
+        *self.server() = Some(server.clone());
         Ok(Connected {
             connection,
             server,
