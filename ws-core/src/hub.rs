@@ -143,10 +143,10 @@ impl Hub {
     /// Same as [`with_sessions`](Self::with_sessions), with these secrets instead of a random one.
     pub fn with_secrets(limits: ServerLimits, sessions: Sessions, secrets: Secrets) -> Self {
         let topics = Topics::with_secrets(limits.publish_inline, limits.history, secrets);
-        Self::with_topics(limits, sessions, topics)
+        Self::with_topics(&limits, sessions, topics)
     }
 
-    fn with_topics(limits: ServerLimits, sessions: Sessions, topics: Topics) -> Self {
+    fn with_topics(limits: &ServerLimits, sessions: Sessions, topics: Topics) -> Self {
         let parameter = sessions.page_parameter().to_owned();
         let topics = Arc::new(topics);
         let inline = limits.publish_inline;
@@ -158,7 +158,7 @@ impl Hub {
         let inner = HubShared {
             presence: Presence::new(limits.presence, topics.clone()),
             topics,
-            limits,
+            limits: *limits,
             last_id: AtomicU64::new(0),
             sockets: Mutex::default(),
             page_handlers: Mutex::default(),

@@ -93,3 +93,18 @@ async fn an_outage_of_the_log_kills_no_node() {
         assert_eq!(names(&cluster, 1), ["ada=1"]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_starts_late_takes_no_younger_node_for_dead() {
+    let mut cluster = Cluster::new(2).await;
+    // The log has heartbeats from before the node of the member has started.
+    sleep(Duration::from_secs(20)).await;
+    cluster.restart(0).await;
+    let _ada = visitor(&cluster, 0, &[enter("ada", "1")]).await;
+    settle(&cluster).await;
+    cluster.restart(1).await;
+    for _ in 0..10 {
+        assert_eq!(names(&cluster, 1), ["ada=1"]);
+        sleep(Duration::from_secs(2)).await;
+    }
+}

@@ -8,8 +8,8 @@ use crate::close::{Close, CloseCause};
 use crate::id::{ConnectionId, ConnectionKind};
 use crate::limits::ServerLimits;
 use crate::log::shared::{
-    AfterLane, AppendLimits, Apply, Author, Engine, Event, Incarnation, Node, NodeOptions, Record,
-    RecordedMember, WindowLimits,
+    AfterLane, AppendLimits, Apply, Author, Engine, Event, Incarnation, Incarnations, Node,
+    NodeOptions, Record, RecordedMember, WindowLimits,
 };
 use crate::log::{Lane, Lanes, Secrets};
 use crate::presence::topics::Presence;
@@ -47,6 +47,9 @@ pub struct ClusterOptions {
     pub window: Duration,
     /// Bytes of the messages of all lanes that are kept so; 64 MiB by default.
     pub window_bytes: usize,
+    /// Makes runs of tests repeatable.
+    #[cfg(feature = "test-kit")]
+    pub(crate) first_incarnation: Option<u64>,
 }
 
 /// Shows no secret.
@@ -74,6 +77,8 @@ impl ClusterOptions {
             queue_bytes: append.bytes,
             window: window.age,
             window_bytes: 64 * 1024 * 1024,
+            #[cfg(feature = "test-kit")]
+            first_incarnation: None,
         }
     }
 
@@ -103,11 +108,23 @@ impl ClusterOptions {
         self
     }
 
+    /// The first incarnation, and how to choose the next ones.
+    fn incarnation(&self) -> (Incarnation, Incarnations) {
+        #[cfg(feature = "test-kit")]
+        if let Some(first) = self.first_incarnation {
+            return (Incarnation(first), Incarnations::Successive);
+        }
+        // Hash maps with random keys do not work without random numbers either.
+        let random = Incarnation::random();
+        let random = random.expect("the operating system provides random numbers");
+        (random, Incarnations::Random)
+    }
+
     fn node(&self, history_bytes: usize) -> NodeOptions {
+        let (incarnation, incarnations) = self.incarnation();
         NodeOptions {
-            // Hash maps with random keys do not work without random numbers either.
-            incarnation: Incarnation::random()
-                .expect("the operating system provides random numbers"),
+            incarnation,
+            incarnations,
             lanes: self.lanes,
             append: AppendLimits {
                 records: self.queue,
@@ -159,7 +176,7 @@ impl Hub {
         let history = limits.history;
         let topics =
             Topics::with_secrets(limits.publish_inline, history, Secrets::of(options.secret));
-        let hub = Self::with_topics(limits, sessions, topics);
+        let hub = Self::with_topics(&limits, sessions, topics);
         let apply = HubState {
             topics: Arc::downgrade(&hub.inner.topics),
             presence: Arc::downgrade(&hub.inner.presence),
@@ -253,7 +270,7 @@ impl Apply for HubState {
                 at,
                 author: incarnation,
                 record: Record::Cleared,
-            } => presence.clear_read(shared.node(), *incarnation, *at),
+            } => Some(presence.clear_read(shared.node(), *incarnation, *at)),
             Event::Reset { at, .. } => {
                 presence.reset_lane(at.lane);
                 topics.reset_lane(shared, at.lane)

@@ -60,7 +60,9 @@ pub use faults::{FaultyEngine, FaultyServer, Restart};
 pub(crate) use follow::Event;
 #[cfg(feature = "test-kit")]
 pub use memory::MemoryEngine;
-pub(crate) use node::{AfterLane, Apply, Author, Node, NodeOptions, OpenedLane, ReplayError};
+pub(crate) use node::{
+    AfterLane, Apply, Author, Incarnations, Node, NodeOptions, OpenedLane, ReplayError,
+};
 pub(crate) use window::WindowLimits;
 
 /// The time between two heartbeats of a node.

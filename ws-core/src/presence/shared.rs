@@ -72,16 +72,18 @@ impl Presence {
         node: &Node,
         incarnation: Incarnation,
         at: Position,
-    ) -> AfterLane {
+    ) -> Box<dyn FnOnce()> {
         let before = self.lives().position(at);
         let topics = self.topics_of(node, Some(at.lane));
         for topic in &topics {
             topic.remove_node(NodeLife(incarnation.0), Some(before));
         }
         let presence = self.clone();
-        Some(Box::new(move || {
-            topics.iter().for_each(|topic| presence.settle(topic));
-        }))
+        Box::new(move || {
+            for topic in &topics {
+                presence.settle(topic);
+            }
+        })
     }
 
     /// A node is dead: its members have left.

@@ -24,6 +24,9 @@ const QUIET: u32 = 30;
 /// The time after which nodes should have settled: five minutes.
 const MAX_STEPS: u32 = 3_000;
 
+/// Incarnations of one node: more than it can have.
+const INCARNATIONS: u64 = 1 << 32;
+
 /// The secret of all nodes.
 const SECRET: [u8; 32] = [7; 32];
 
@@ -87,6 +90,8 @@ pub struct Cluster {
     sessions: Sessions,
     set_up: Box<SetUp>,
     nodes: Vec<ClusterNode>,
+    /// The number of nodes ever started.
+    started: u64,
 }
 
 /// A server, and its connection to the log.
@@ -166,6 +171,7 @@ impl Cluster {
             sessions: Sessions::default(),
             set_up: Box::new(set_up),
             nodes: Vec::new(),
+            started: 0,
         };
         for _ in 0..nodes {
             let node = cluster.start();
@@ -177,14 +183,13 @@ impl Cluster {
         cluster
     }
 
-    fn start(&self) -> ClusterNode {
+    fn start(&mut self) -> ClusterNode {
         let engine = self.server.connect();
-        let hub = Hub::with_engine(
-            ServerLimits::DEFAULT,
-            self.sessions.clone(),
-            engine.clone(),
-            &ClusterOptions::new(SECRET),
-        );
+        self.started += 1;
+        let mut options = ClusterOptions::new(SECRET);
+        options.first_incarnation = Some(self.started * INCARNATIONS);
+        let (limits, sessions) = (ServerLimits::DEFAULT, self.sessions.clone());
+        let hub = Hub::with_engine(limits, sessions, engine.clone(), &options);
         let kit = TestKit {
             hub,
             ..TestKit::default()

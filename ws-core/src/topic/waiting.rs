@@ -1,6 +1,7 @@
 //! Subscribers of a shared log that wait: for this node to read up to their position, or for the
 //! older part of a history.
 
+use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -70,7 +71,7 @@ impl First {
                 let all = lane.last(topic, last.saturating_add(later.len()), limits, now);
                 let mut all = all.map_err(wait)?;
                 // What was published since is complete, even if the history keeps less.
-                all.retain(|kept| !(kept.at > head));
+                all.retain(|kept| kept.at.partial_cmp(&head) != Some(Ordering::Greater));
                 let skipped = all.len().saturating_sub(last);
                 all.drain(..skipped);
                 all.extend(later);

@@ -13,7 +13,7 @@ use super::append::{AppendError, AppendLimits};
 use super::entry::{Incarnation, LoggedMessage};
 use super::faults::{FaultyEngine, FaultyServer, Random, Restart};
 use super::follow::Event;
-use super::node::{AfterLane, Apply, Author, Node, NodeOptions, ReplayError};
+use super::node::{AfterLane, Apply, Author, Incarnations, Node, NodeOptions, ReplayError};
 use super::window::WindowLimits;
 use crate::log::history::HistoryLimits;
 use crate::log::name::{Lane, Lanes, TopicName};
@@ -170,6 +170,7 @@ impl World {
         let engine = self.server.connect();
         let options = NodeOptions {
             incarnation: Incarnation(self.started),
+            incarnations: Incarnations::Random,
             lanes: LANES,
             append: AppendLimits {
                 records: 50,

@@ -3,6 +3,7 @@
 //! One task reads all lanes, two append to each lane and relay to it, one sends heartbeats, one
 //! records members. They end when the node is dropped.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +20,7 @@ use super::erased::Commands;
 use super::follow::{Event, SkippedCounts};
 use super::liveness::Liveness;
 use super::recorder::Recorder;
+use super::seen::MAX_INCARNATIONS;
 use super::window::WindowLimits;
 use crate::log::history::HistoryLimits;
 use crate::log::name::{Lane, Lanes, TopicName};
@@ -67,10 +69,33 @@ pub(crate) trait Apply: Send + Sync + 'static {
     fn announce(&self, _lane: Lane) {}
 }
 
+/// How a node chooses its next incarnation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Incarnations {
+    Random,
+    /// The same in each run of a test.
+    #[cfg(feature = "test-kit")]
+    Successive,
+}
+
+impl Incarnations {
+    fn next(self, dead: Incarnation) -> Incarnation {
+        match self {
+            // Hash maps with random keys do not work without random numbers either.
+            Self::Random => {
+                Incarnation::random().expect("the operating system provides random numbers")
+            }
+            #[cfg(feature = "test-kit")]
+            Self::Successive => Incarnation(dead.0 + 1),
+        }
+    }
+}
+
 /// The options of a node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NodeOptions {
     pub(crate) incarnation: Incarnation,
+    pub(crate) incarnations: Incarnations,
     pub(crate) lanes: Lanes,
     pub(crate) append: AppendLimits,
     pub(crate) window: WindowLimits,
@@ -92,6 +117,9 @@ struct NodeShared {
     lanes: Box<[NodeLane]>,
     identity: Mutex<Identity>,
     liveness: Mutex<Liveness>,
+    /// Nodes that have members, and whose heartbeats may not have been read yet; at most
+    /// [`MAX_INCARNATIONS`].
+    noted_nodes: Mutex<HashSet<Incarnation>>,
     recorder: Mutex<Recorder>,
     /// The recorder has something to send.
     noted: Notify,
@@ -119,6 +147,18 @@ impl NodeShared {
 
     fn liveness(&self) -> MutexGuard<'_, Liveness> {
         self.liveness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn noted_nodes(&self) -> MutexGuard<'_, HashSet<Incarnation>> {
+        let noted = self.noted_nodes.lock();
+        noted.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_node(&self, node: Incarnation) {
+        let mut noted = self.noted_nodes();
+        if noted.len() < MAX_INCARNATIONS {
+            noted.insert(node);
+        }
     }
 
     fn recorder(&self) -> MutexGuard<'_, Recorder> {
@@ -158,6 +198,7 @@ impl Node {
                 all: vec![incarnation],
             }),
             liveness: Mutex::default(),
+            noted_nodes: Mutex::default(),
             recorder: Mutex::default(),
             noted: Notify::new(),
             skipped: Mutex::default(),
@@ -271,9 +312,7 @@ impl Node {
 
     /// Notes that another node has members: it is dead unless it has heartbeats.
     pub(crate) fn note_node(&self, node: Incarnation) {
-        if self.shared.author(node) == Author::Another {
-            self.shared.liveness().note(node);
-        }
+        self.shared.note_node(node);
     }
 
     /// Runs `read` with what the node has read of a lane, under its lock: later messages are

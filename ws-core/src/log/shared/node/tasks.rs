@@ -38,9 +38,9 @@ impl NodeShared {
         loop {
             match self.engine.all_members().await {
                 Ok(members) => {
-                    let mut liveness = self.liveness();
-                    members.iter().for_each(|member| liveness.note(member.node));
-                    drop(liveness);
+                    for member in &members {
+                        self.note_node(member.node);
+                    }
                     self.apply.load_members(members);
                     return;
                 }
@@ -82,6 +82,7 @@ impl NodeShared {
     fn apply_reads(self: &Arc<Self>, follower: &mut Follower, reads: Vec<LaneRead>) {
         for read in reads {
             let lane = read.lane;
+            let is_drained = read.entries.len() < READ_ENTRIES;
             let mut read = Some(read);
             self.apply.burst(&mut || {
                 if let Some(read) = read.take() {
@@ -89,6 +90,9 @@ impl NodeShared {
                 }
             });
             self.lane(lane).moved.notify_waiters();
+            if lane == Lane::CONTROL && is_drained && *self.is_ready.borrow() {
+                self.expect_heartbeats();
+            }
         }
         self.note_skipped(follower);
         let now = Instant::now();
@@ -107,6 +111,16 @@ impl NodeShared {
                 self.push_member(lane, Record::Cleared);
                 self.apply.announce(lane);
             }
+        }
+    }
+
+    /// From now on, nodes that have members are dead without heartbeats. Not before all heartbeats
+    /// of the log were read: those of other nodes may be older than the node.
+    fn expect_heartbeats(&self) {
+        let noted = std::mem::take(&mut *self.noted_nodes());
+        let mut liveness = self.liveness();
+        for node in noted {
+            liveness.note(node);
         }
     }
 
@@ -154,10 +168,12 @@ impl NodeShared {
             Event::Started { .. } => lane.moved.notify_waiters(),
             Event::Reset { reason, .. } => {
                 lane.moved.notify_waiters();
+                if at.lane == Lane::CONTROL {
+                    self.liveness().reset();
+                }
                 match reason {
                     // Every node enters its members again.
                     ResetReason::Generation => {
-                        self.liveness().reset();
                         lane.must_announce.store(true, Ordering::Relaxed);
                     }
                     ResetReason::Lost => self.push_member(at.lane, Record::Recall),
@@ -171,10 +187,15 @@ impl NodeShared {
                 author,
                 record: Record::Cleared,
                 ..
-            } if self.author(*author) == Author::This => self.recorder().clear(at.lane),
+            } if self.author(*author) == Author::This => {
+                self.recorder().clear(at.lane);
+                self.noted.notify_one();
+            }
             Event::Heartbeat { author, .. } => {
                 let dead = self.liveness().heartbeat(*author);
-                dead.into_iter().for_each(|dead| self.bury(dead));
+                for dead in dead {
+                    self.bury(dead);
+                }
             }
             _ => {}
         }
@@ -188,8 +209,7 @@ impl NodeShared {
         if identity.current != dead {
             return;
         }
-        // Hash maps with random keys do not work without random numbers either.
-        let next = Incarnation::random().expect("the operating system provides random numbers");
+        let next = self.options.incarnations.next(dead);
         identity.current = next;
         identity.all.push(next);
         if identity.all.len() > MAX_OWN {
