@@ -76,7 +76,7 @@
 //! | `msgpack` | `decode::MsgPack<T>`: payloads and replies in `MessagePack` |
 //! | `cluster` | the module `cluster`: several servers over one log |
 //! | `metrics` | `stats::record`: the measurements for the facade of the crate `metrics` |
-//! | `redis` | `redis::RedisStore`: sessions in Redis or Valkey |
+//! | `redis` | the module `redis`: sessions and the log of `cluster` in Redis or Valkey |
 //! | `redis-tls` | `redis`, also over TLS |
 //! | `test-kit` | the module `testkit`: clients and pages in memory, with paused time |
 //!

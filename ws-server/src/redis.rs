@@ -1,7 +1,8 @@
 //! Redis or Valkey: sessions that survive a restart and that several servers share.
 //!
 //! [`Redis`] is a handle to one server. It connects when it is first used, and reconnects for as
-//! long as it exists. [`RedisStore`] keeps sessions there.
+//! long as it exists. [`RedisStore`] keeps sessions there, and [`RedisEngine`] the log that several
+//! hubs share.
 //!
 //! ```no_run
 //! use ws_server::prelude::*;
