@@ -82,15 +82,6 @@ impl TestKit {
         Self::default()
     }
 
-    /// Creates a kit whose connections belong to this hub, for example to one that shares its log
-    /// through an engine of your own.
-    pub fn with_hub(hub: Hub) -> Self {
-        Self {
-            hub,
-            ..Self::default()
-        }
-    }
-
     /// Creates a server without a table, with these limits.
     pub fn with_limits(limits: ServerLimits) -> Self {
         Self {

@@ -301,11 +301,11 @@ async fn a_read_waits_for_the_first_entry(engine: &impl Engine) {
         "a read without entries takes {waited:?}"
     );
     let append = lane.entry("late");
-    let late = async {
+    let append_later = async {
         sleep(READ_WAIT / 4).await;
         engine.append(&append).await.expect("`append` fails")
     };
-    let (read, id) = tokio::join!(lane.read(end, 64), late);
+    let (read, id) = tokio::join!(lane.read(end, 64), append_later);
     let texts: Vec<_> = texts(&read).collect();
     assert_eq!(texts, [(id, "late".to_owned())], "a read misses an entry");
 }

@@ -19,6 +19,17 @@ pub fn of_server(hub: Hub, router: Arc<Router>, policy: AdmissionPolicy) -> Test
     }
 }
 
+impl TestKit {
+    /// Creates a kit whose connections belong to this hub, for example to one that shares its log
+    /// through an engine of your own.
+    pub fn with_hub(hub: Hub) -> Self {
+        Self {
+            hub,
+            ..Self::default()
+        }
+    }
+}
+
 impl ClientBuilder {
     /// Sends the cookies of this response, as a browser does: those of the session and the page
     /// that a filter of the application has set.

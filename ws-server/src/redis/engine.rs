@@ -114,7 +114,7 @@ impl Engine for RedisEngine {
         command.arg("MAXLEN").arg("~").arg(RELAYED_ENTRIES);
         command.arg("*").arg("e").arg(&entry[..]);
         let channel = &self.0.redis.links.append;
-        channel.send(&command).await.map_err(engine_error)?;
+        channel.send(&command).await.map_err(EngineError::from)?;
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl Engine for RedisEngine {
         let (now, messages): (String, Vec<Bytes>) = scripts::HISTORY
             .run(channel, Repeat::Once, arguments)
             .await
-            .map_err(engine_error)?;
+            .map_err(EngineError::from)?;
         let now = now.parse().unwrap_or_default();
         let messages = messages.into_iter();
         Ok(messages
@@ -205,12 +205,12 @@ impl Shared {
     ) -> Result<T, EngineError> {
         let channel = &self.redis.links.commands;
         let answer = script.run(channel, Repeat::Once, arguments).await;
-        answer.map_err(engine_error)
+        answer.map_err(EngineError::from)
     }
 
     async fn open(&self, lane: Lane) -> Result<Opened, EngineError> {
         let channel = &self.redis.links.commands;
-        let live = channel.live().await.map_err(engine_error)?;
+        let live = channel.live().await.map_err(EngineError::from)?;
         self.check_lanes(&live).await?;
         let server = &live.connected.server;
         let proposed = new_generation();
@@ -223,7 +223,7 @@ impl Shared {
             command.arg(floor).arg(milliseconds(TTL));
         };
         let answer = scripts::OPEN.run_on(channel, &live, arguments).await;
-        let answer: Vec<String> = answer.map_err(engine_error)?;
+        let answer: Vec<String> = answer.map_err(EngineError::from)?;
         let (opened, end) = reading::opened(&answer).ok_or_else(|| self.unexpected("XINFO"))?;
         self.states.opened(
             lane,
@@ -245,7 +245,7 @@ impl Shared {
         };
         let channel = &self.redis.links.commands;
         let answer = scripts::LANES.run_on(channel, live, arguments).await;
-        let found: usize = answer.map_err(engine_error)?;
+        let found: usize = answer.map_err(EngineError::from)?;
         if found != own {
             let address = self.redis.address();
             return Err(EngineError::NotSent(
@@ -277,7 +277,7 @@ impl Shared {
 
     async fn append(&self, append: &Append) -> Result<EntryId, EngineError> {
         let channel = &self.redis.links.append;
-        let live = channel.live().await.map_err(engine_error)?;
+        let live = channel.live().await.map_err(EngineError::from)?;
         self.check_generation(append.lane, append.generation, &live)?;
         let log = self.keys.log(append.lane, append.generation);
         let answer = if append.kept.is_empty() {
@@ -306,9 +306,9 @@ impl Shared {
         let id: Option<String> = match answer {
             Err(error @ RedisError::OutOfMemory { .. }) => {
                 self.states.set_full();
-                return Err(engine_error(error));
+                return Err(error.into());
             }
-            answer => answer.map_err(engine_error)?,
+            answer => answer.map_err(EngineError::from)?,
         };
         // Without an id, the log of this generation is gone.
         let id = id.ok_or(EngineError::Generation)?;
@@ -360,7 +360,7 @@ impl Shared {
 
     fn unexpected(&self, command: &'static str) -> EngineError {
         let address = self.redis.address().to_owned();
-        engine_error(RedisError::Answer { address, command })
+        EngineError::from(RedisError::Answer { address, command })
     }
 }
 
@@ -369,11 +369,13 @@ fn new_generation() -> Generation {
     Generation(RandomState::new().hash_one(SystemTime::now()))
 }
 
-/// Whether a command may have been executed.
-fn engine_error(error: RedisError) -> EngineError {
-    let text = error.to_string().into();
-    match error {
-        RedisError::Unanswered { .. } | RedisError::Answer { .. } => EngineError::Unknown(text),
-        _ => EngineError::NotSent(text),
+/// A command without an answer, or with an unexpected one, may have been executed.
+impl From<RedisError> for EngineError {
+    fn from(error: RedisError) -> Self {
+        let text = error.to_string().into();
+        match error {
+            RedisError::Unanswered { .. } | RedisError::Answer { .. } => Self::Unknown(text),
+            _ => Self::NotSent(text),
+        }
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::log::shared::{Engine, Incarnation, MemberChange};
 
-const NODES: [Incarnation; 2] = [Incarnation(0x5017e_1), Incarnation(0x5017e_2)];
+const NODES: [Incarnation; 2] = [Incarnation(0x0050_17e1), Incarnation(0x0050_17e2)];
 
 /// The recorded members of the suite's nodes, sorted.
 async fn all(engine: &impl Engine) -> Vec<(u64, Bytes, Bytes)> {

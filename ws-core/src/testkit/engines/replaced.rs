@@ -19,7 +19,8 @@ use crate::log::shared::{Append, Engine, EngineError};
 pub async fn check_replaced(engine: &impl Engine, replace: impl AsyncFnOnce()) {
     let lane = OpenedLane::open(engine, Lane(0)).await;
     let last = lane.append("before").await;
-    let (before, _) = (lane.opened, replace().await);
+    let before = lane.opened;
+    replace().await;
     // Until the engine has noticed, a command may fail, but must not succeed.
     let append = lane.entry("of the generation before");
     let refused = until_known(async || engine.append(&append).await).await;

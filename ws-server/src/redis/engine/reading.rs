@@ -8,7 +8,7 @@ use ws_core::log::shared::{Census, EngineError, LaneRead, Opened, READ_WAIT, Rea
 use ws_core::log::{EntryId, Generation};
 
 use super::super::channel::Live;
-use super::{Shared, engine_error, scripts};
+use super::{Shared, scripts};
 
 /// Entries with their ids, in order.
 type Entries = Vec<(EntryId, Bytes)>;
@@ -21,7 +21,7 @@ impl Shared {
         most: usize,
     ) -> Result<Vec<LaneRead>, EngineError> {
         let channel = &self.redis.links.read;
-        let live = channel.live().await.map_err(engine_error)?;
+        let live = channel.live().await.map_err(EngineError::from)?;
         let mut keys = Vec::new();
         for from in from {
             self.check_generation(from.lane, from.generation, &live)?;
@@ -39,7 +39,7 @@ impl Shared {
             command.arg(id_text(from.relayed_after));
         }
         let answer = channel.send_on(&live, &command).await;
-        let answer = answer.map_err(engine_error)?;
+        let answer = answer.map_err(EngineError::from)?;
         let mut streams = streams(answer).ok_or_else(|| self.unexpected("XREAD"))?;
         let (logs, relayed) = keys.split_at(from.len());
         let mut reads = Vec::with_capacity(from.len());
@@ -85,7 +85,7 @@ impl Shared {
         };
         let channel = &self.redis.links.read;
         let answer = scripts::CENSUS.run_on(channel, live, arguments).await;
-        let answer: Vec<Option<Vec<String>>> = answer.map_err(engine_error)?;
+        let answer: Vec<Option<Vec<String>>> = answer.map_err(EngineError::from)?;
         if answer.len() != counted.len() {
             return Err(self.unexpected("XINFO"));
         }
