@@ -41,9 +41,8 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// A server without a network.
 ///
 /// ```
-/// use ws_server::extract::NoState;
 /// use ws_server::prelude::*;
-/// use ws_server::testkit::TestKit;
+/// use ws_server::{extract::NoState, testkit::TestKit};
 ///
 /// struct Room(u64);
 ///
