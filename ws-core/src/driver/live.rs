@@ -166,9 +166,6 @@ impl Driver {
         self.poll_live(&mut turn, published)
     }
 
-    // The compiler would not inline it by itself, because `poll_observed` calls it too.
-    #[expect(clippy::inline_always, reason = "called in every poll of a connection")]
-    #[inline(always)]
     fn poll_live(&mut self, turn: &mut Turn<'_, '_>, published: &Burst) -> Poll<()> {
         self.exchange.calls.begin_turn();
         // The waker is set before the deadlines are read, so that none is missed.
