@@ -127,28 +127,6 @@ impl TestKit {
         }
     }
 
-    /// Creates a visitor with a session who has not logged on.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the kit's session store cannot create a session.
-    pub async fn visitor(&self) -> TestVisitor {
-        let client = self.policy.client(None, &HeaderMap::new());
-        let is_secure = client.is_ok_and(|client| client.is_secure());
-        TestVisitor::new(self.hub.clone(), is_secure).await
-    }
-
-    /// Creates a visitor who has logged on as this user.
-    ///
-    /// # Panics
-    ///
-    /// Same as [`visitor`](Self::visitor).
-    pub async fn user(&self, user: &str) -> TestVisitor {
-        let mut visitor = self.visitor().await;
-        visitor.logon(user).await;
-        visitor
-    }
-
     /// Sets the trusted proxies, as for a real server. If the [`peer`](ClientBuilder::peer) of a
     /// client is one of them, its headers determine the client's address.
     ///

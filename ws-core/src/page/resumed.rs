@@ -230,7 +230,8 @@ impl PageResume {
         let Some(behind) = behind else {
             let added = self.add(&plan);
             drop(state);
-            return finish(vec![(plan.topic.key, added?)]);
+            finish(vec![(plan.topic.key, added?)]);
+            return Ok(());
         };
         match self.add(&behind) {
             Err(PageSubscribeError::Since(_)) => {}
@@ -238,7 +239,8 @@ impl PageResume {
                 let key = plan.topic.key.clone();
                 state.continued.push(plan);
                 drop(state);
-                return finish(vec![(key, added?)]);
+                finish(vec![(key, added?)]);
+                return Ok(());
             }
         }
         // What the page has got of the other topics is not enough either: it loads its state again.
@@ -255,7 +257,8 @@ impl PageResume {
             added.push((plan.topic.key, after_unlock?));
         }
         drop(state);
-        finish(added)
+        finish(added);
+        Ok(())
     }
 
     fn add(&self, plan: &EventPlan) -> Result<AfterUnlock, PageSubscribeError> {
@@ -297,11 +300,10 @@ impl PageResume {
     }
 }
 
-fn finish(added: Vec<(TopicKey, AfterUnlock)>) -> Result<(), PageSubscribeError> {
+fn finish(added: Vec<(TopicKey, AfterUnlock)>) {
     for (topic, after_unlock) in added {
         after_unlock.finish(topic.name());
     }
-    Ok(())
 }
 
 impl fmt::Debug for PageResume {

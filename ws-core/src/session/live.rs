@@ -46,8 +46,7 @@ pub(super) type WriteGuard = OwnedMutexGuard<()>;
 /// }
 /// ```
 ///
-/// Two concurrent requests may or may not see each other's changes. Keep counters in a store that
-/// can count atomically.
+/// Concurrent requests may not see each other's changes: keep counters in a store that counts.
 #[derive(Clone)]
 pub struct Session {
     pub(super) live: Arc<Live>,

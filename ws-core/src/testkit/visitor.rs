@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use http::header::COOKIE;
 
+use super::TestKit;
 use crate::hub::Hub;
 use crate::page::Page;
 use crate::session::{Session, SessionToken};
@@ -30,8 +31,32 @@ pub struct TestVisitor {
     secure: bool,
 }
 
+impl TestKit {
+    /// Creates a visitor with a session who has not logged on.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the kit's session store cannot create a session.
+    pub async fn visitor(&self) -> TestVisitor {
+        let client = self.policy.client(None, &HeaderMap::new());
+        let is_secure = client.is_ok_and(|client| client.is_secure());
+        TestVisitor::new(self.hub.clone(), is_secure).await
+    }
+
+    /// Creates a visitor who has logged on as this user.
+    ///
+    /// # Panics
+    ///
+    /// Same as [`visitor`](Self::visitor).
+    pub async fn user(&self, user: &str) -> TestVisitor {
+        let mut visitor = self.visitor().await;
+        visitor.logon(user).await;
+        visitor
+    }
+}
+
 impl TestVisitor {
-    pub(super) async fn new(hub: Hub, secure: bool) -> Self {
+    async fn new(hub: Hub, secure: bool) -> Self {
         let begun = hub.sessions().begin().await;
         let (session, token) = begun.expect("the store accepts a session");
         let visitor = Self {

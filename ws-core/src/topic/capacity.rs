@@ -54,7 +54,8 @@ impl ReplayCapacity {
         for len in lens.rev() {
             bytes = bytes.saturating_add(len.saturating_add(self.overhead));
             let fits = messages < self.free.messages && bytes <= self.free.bytes;
-            if !fits && !(self.is_empty && messages == 0) {
+            let is_only = self.is_empty && messages == 0;
+            if !fits && !is_only {
                 break;
             }
             messages += 1;

@@ -133,11 +133,18 @@ pub(crate) struct SharedEvent {
     pub(crate) shared: Option<Box<dyn Any>>,
 }
 
+/// The data of an event.
+enum EventData {
+    /// The text of the message itself.
+    Message,
+    Encoded(String),
+}
+
 /// The events of one message, each encoded once: subscribers with the same name of events share it.
 #[derive(Default)]
 pub(super) struct EncodedEvents {
-    /// The data of all of them; `None` inside if the message itself is the data.
-    data: Option<Option<String>>,
+    /// The data of all of them, once the first was encoded.
+    data: Option<EventData>,
     /// The event that was used last.
     last: Option<(Arc<str>, SharedEvent)>,
     others: HashMap<Arc<str>, SharedEvent>,
@@ -175,10 +182,13 @@ impl EncodedEvents {
         let data =
             self.data
                 .get_or_insert_with(|| match event_data(message, subscriber.is_bare_text) {
-                    Cow::Borrowed(_) => None,
-                    Cow::Owned(data) => Some(data),
+                    Cow::Borrowed(_) => EventData::Message,
+                    Cow::Owned(data) => EventData::Encoded(data),
                 });
-        let data = data.as_deref().or(message.as_text()).unwrap_or_default();
+        let data = match data {
+            EventData::Message => message.as_text().unwrap_or_default(),
+            EventData::Encoded(data) => data,
+        };
         SharedEvent {
             push: Push::event_of_json(&subscriber.event, data, place),
             shared: None,
