@@ -50,9 +50,9 @@ fn connections<S: Sink>(sink: &mut S, stats: &Stats) {
         "Responses to handshakes.",
     );
     let handshakes = |sink: &mut S, route: &str, statuses: &BTreeMap<u16, u64>| {
-        for (status, count) in statuses {
-            let status = status.to_string();
-            let labels = [("route", route), ("status", &*status)];
+        for (code, count) in statuses {
+            let code = code.to_string();
+            let labels = [("route", route), ("status", &*code)];
             sink.value(&labels, *count);
         }
     };

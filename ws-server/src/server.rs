@@ -420,7 +420,7 @@ impl<S, G> Server<S, G> {
         let client_path = self.settings.client_path()?;
         let base = self.settings.base()?;
         let plain_gets = self.settings.plain_gets;
-        let hub = settings::hub(limits, self.settings.sessions, self.settings.secrets);
+        let hub = settings::hub(&limits, self.settings.sessions, self.settings.secrets);
         policy.request_log = RequestLog::of(&hub);
         client::urls(&base, &client_path).install(&hub);
         let router =

@@ -38,14 +38,14 @@ dispatch! {
 
     defaults { require_session: false }
 
-    echo: "/rooms/{id: u64}/{*rest}" => Echo;
+    echo: "/rooms/{_id: u64}/{*_rest}" => Echo;
 }
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-async fn running(limits: ServerLimits) -> Running {
+async fn running(limits: &ServerLimits) -> Running {
     let ws = Server::new(Routes::table())
-        .server_limits(limits)
+        .server_limits(*limits)
         .build()
         .unwrap();
     let metrics = warp::path!("metrics").and(ws.metrics());
@@ -61,7 +61,7 @@ async fn get(server: &Running, path: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn promtool_accepts_the_metrics() {
-    let server = running(ServerLimits::DEFAULT.per_address(Some(1))).await;
+    let server = running(&ServerLimits::DEFAULT.per_address(Some(1))).await;
     let mut client = server.open("/rooms/7/x").await;
     client.send_text("hello").await;
     assert_eq!(client.text().await, "hello");
@@ -116,7 +116,7 @@ async fn promtool_accepts_the_metrics() {
 #[tokio::test]
 async fn a_server_that_listens_logs_its_address_and_its_number_of_routes() {
     let (captured, _guard) = Captured::begin();
-    let server = running(ServerLimits::DEFAULT).await;
+    let server = running(&ServerLimits::DEFAULT).await;
     assert_eq!(get(&server, "/livez").await.0, 200);
     let line = format!("listening address={} routes=1", server.address);
     assert_eq!(captured.only(Level::INFO), line);
@@ -124,7 +124,7 @@ async fn a_server_that_listens_logs_its_address_and_its_number_of_routes() {
 
 #[tokio::test]
 async fn only_reads_get_a_report() {
-    let server = running(ServerLimits::DEFAULT).await;
+    let server = running(&ServerLimits::DEFAULT).await;
     for path in ["/metrics", "/livez", "/readyz"] {
         let request = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
         assert_eq!(
@@ -143,7 +143,7 @@ async fn only_reads_get_a_report() {
 
 #[tokio::test]
 async fn during_the_drain_delay_the_server_is_not_ready_but_accepts_connections() {
-    let mut server = running(ServerLimits::DEFAULT.drain_delay(HOUR)).await;
+    let mut server = running(&ServerLimits::DEFAULT.drain_delay(HOUR)).await;
     assert_eq!(get(&server, "/readyz").await, (200, "ready\n".to_owned()));
     let mut before = server.open("/rooms/1/").await;
     server.stop();
@@ -170,7 +170,7 @@ async fn during_the_drain_delay_the_server_is_not_ready_but_accepts_connections(
 
 #[tokio::test]
 async fn a_shutdown_of_the_application_makes_the_server_not_ready() {
-    let server = running(ServerLimits::DEFAULT).await;
+    let server = running(&ServerLimits::DEFAULT).await;
     server.ws.shutdown(Duration::ZERO).await;
     assert_eq!(get(&server, "/readyz").await.0, 503);
     let (head, _) = Client::ask(server.address, &upgrade("/rooms/1/", &[])).await;
@@ -179,7 +179,7 @@ async fn a_shutdown_of_the_application_makes_the_server_not_ready() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_busy_clients_get_every_answer_of_a_hook_that_runs() {
-    let mut server = running(ServerLimits::DEFAULT.per_address(None)).await;
+    let mut server = running(&ServerLimits::DEFAULT.per_address(None)).await;
     let mut clients = Vec::new();
     for _ in 0..100 {
         clients.push(server.open("/rooms/1/").await);

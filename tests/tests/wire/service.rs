@@ -120,9 +120,9 @@ async fn serves_echo(server: &Running, reports: &mut Reports, path: &str) {
 
 #[tokio::test]
 async fn every_way_of_mounting_into_axum_serves_the_routes() {
+    type Mount = fn(Router, ws_server::WsService) -> Router;
     let timeout =
         || TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(60));
-    type Mount = fn(Router, ws_server::WsService) -> Router;
     let mounts: [(Mount, &str); 4] = [
         (|router, ws| router.route_service("/echo", ws), "/echo"),
         (|router, ws| router.fallback_service(ws), "/echo"),

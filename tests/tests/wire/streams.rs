@@ -113,7 +113,7 @@ fn served_client() -> String {
     let code = source
         .map(str::trim_start)
         .filter(|line| !line.is_empty() && !line.starts_with("//"));
-    code.map(|line| format!("{line}\n")).collect()
+    code.flat_map(|line| [line, "\n"]).collect()
 }
 
 #[tokio::test]

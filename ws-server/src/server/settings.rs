@@ -102,8 +102,8 @@ impl Settings {
 }
 
 /// Creates the hub of a server.
-pub(super) fn hub(limits: ServerLimits, sessions: SessionOptions, secrets: Secrets) -> Hub {
-    Hub::with_secrets(limits, Sessions::new(sessions), secrets)
+pub(super) fn hub(limits: &ServerLimits, sessions: SessionOptions, secrets: Secrets) -> Hub {
+    Hub::with_secrets(*limits, Sessions::new(sessions), secrets)
 }
 
 /// Parses the origin of a public URL; a slash at its end is ignored.

@@ -297,7 +297,7 @@ impl World {
                 }
                 Err(ReplayError::Ahead) => return,
                 Err(ReplayError::Gap | ReplayError::NotLoaded) => {
-                    client.segments.push(Segment::new(head, *id))
+                    client.segments.push(Segment::new(head, *id));
                 }
             }
             client.node = Some(*id);
