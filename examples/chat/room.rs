@@ -102,7 +102,7 @@ impl Chat {
                 hub.publish_volatile(Typing(self.room.0.clone()), &Typist { name });
                 Ok(())
             }
-            Command::Follow { room } => self.follow(room, &page, &removals),
+            Command::Follow { room } => self.follow(&room, &page, &removals),
             Command::Remove { name } => self.remove(name, &removals, hub),
         })
     }
@@ -128,19 +128,19 @@ impl Chat {
         Ok(())
     }
 
-    fn follow(&self, room: String, page: &Page, removals: &Removals) -> Result<(), Refused> {
-        if !names::is_room(&room) {
+    fn follow(&self, room: &str, page: &Page, removals: &Removals) -> Result<(), Refused> {
+        if !names::is_room(room) {
             return Err(Refused::NoSuchRoom);
         }
         let event = format!("activity/{room}");
-        let topic = Activity(room.clone());
+        let topic = Activity(room.to_owned());
         page.subscribe(&event, topic.clone())
             .map_err(|error| match error {
                 PageSubscribeError::TooMany { .. } => Refused::TooManyRooms,
                 _ => Refused::Ended,
             })?;
         // After the subscription: `info` ends it if the removal comes later.
-        if removals.moderator(&room, &self.name).is_some() {
+        if removals.moderator(room, &self.name).is_some() {
             page.unsubscribe(topic);
             return Err(Refused::Removed);
         }

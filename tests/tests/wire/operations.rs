@@ -78,7 +78,7 @@ async fn promtool_accepts_the_metrics() {
     assert_eq!(head.status, 200);
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     assert_eq!(head.header("content-type"), Some(kind));
-    let route = "route=\"/rooms/{id: u64}/{*rest}\"";
+    let route = "route=\"/rooms/{_id: u64}/{*_rest}\"";
     for line in [
         format!("websocket_server_handshakes_total{{{route},status=\"101\"}} 1"),
         format!("websocket_server_handshakes_total{{{route},status=\"429\"}} 1"),
