@@ -149,14 +149,13 @@ impl World {
         }
         client.member = None;
         let mut connection = connect(&self.cluster, node).await;
-        let command = match &client.last {
-            Some(position) => Command::Since(client.room, position.clone()),
-            None => {
-                let ended =
-                    std::mem::replace(&mut client.chain, Chain::new(client.room, Instant::now()));
-                self.chains.push(ended);
-                Command::Subscribe(client.room)
-            }
+        let command = if let Some(position) = &client.last {
+            Command::Since(client.room, position.clone())
+        } else {
+            let chain = Chain::new(client.room, Instant::now());
+            self.chains
+                .push(std::mem::replace(&mut client.chain, chain));
+            Command::Subscribe(client.room)
         };
         connection.send_json(&command).await;
         sleep(Duration::from_millis(1)).await;

@@ -117,7 +117,7 @@ pub(crate) async fn said(client: &mut TestClient) -> (String, Position) {
 pub(crate) async fn text(client: &mut TestClient) -> String {
     match client.json().await {
         Event::Said { text, .. } | Event::Text(text) => text,
-        other => panic!("not a text: {other:?}"),
+        Event::Members(members) => panic!("not a text: {members:?}"),
     }
 }
 

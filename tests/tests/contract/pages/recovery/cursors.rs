@@ -52,7 +52,8 @@ impl CursorTab {
         let client = builder.connect().await;
         self.client = Some(client.map_err(|refusal| refusal.status().as_u16())?);
         let welcome = self.next().await;
-        self.epoch = welcome["epoch"].as_str().unwrap().to_owned();
+        let epoch = welcome["epoch"].as_str().unwrap();
+        epoch.clone_into(&mut self.epoch);
         self.offset = welcome["offset"].as_u64().unwrap();
         if let Some(base) = welcome["base"].as_str() {
             (self.base, self.at) = (base.to_owned(), BTreeMap::new());
@@ -114,13 +115,8 @@ async fn a_cursor_that_is_not_of_the_page_is_refused_or_causes_a_reset() {
     let (lane, _) = own.split_once('.').unwrap();
     let other = visitor.page().base().unwrap().to_owned();
     let (third, _) = kit.hub().sessions().begin().await.unwrap();
-    let third = kit
-        .hub()
-        .open_page(&third)
-        .unwrap()
-        .base()
-        .unwrap()
-        .to_owned();
+    let third = kit.hub().open_page(&third).unwrap();
+    let third = third.base().unwrap();
     let long = "A".repeat(2_049);
     for cursor in [
         format!("at={own}"),
@@ -153,16 +149,11 @@ async fn a_cursor_that_is_not_of_the_page_is_refused_or_causes_a_reset() {
         }
         assert_eq!(refused, Err(400), "{cursor}");
     }
-    // Of another server, forged, or before the base: nothing is sent from before.
-    let foreign = TestKit::new();
-    let foreign_visitor = foreign.visitor().await;
-    let foreign = foreign_visitor.page().base().unwrap().to_owned();
-    let forged = format!("{}A", &base[..base.len() - 1]);
-    let forged = if forged == base {
-        format!("{}Q", &base[..base.len() - 1])
-    } else {
-        forged
-    };
+    // Of another server, or forged: nothing is sent from before.
+    let foreign = TestKit::new().visitor().await;
+    let foreign = foreign.page().base().unwrap().to_owned();
+    let (start, last) = base.split_at(base.len() - 1);
+    let forged = format!("{start}{}", if last == "A" { "Q" } else { "A" });
     for base in [&foreign, &forged] {
         let page = visitor.page();
         let mut tab = CursorTab::new(&kit, &visitor, &page);
