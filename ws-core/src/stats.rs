@@ -10,13 +10,15 @@ mod histogram;
 mod refusals;
 mod shard;
 mod snapshot;
+mod thread;
 
 pub(crate) use counters::{HookCounters, HookOutcome, HubCounters, RouteCounters};
 pub use histogram::Histogram;
 pub(crate) use refusals::RefusalCounters;
 pub use refusals::RefusalReason;
-pub(crate) use shard::{MessageKind, Sampling, ThreadCounters};
+pub(crate) use shard::MessageKind;
 pub(crate) use snapshot::OutboxTotals;
 pub use snapshot::{
     ClosedStats, HookStats, MessageStats, OutboxDrops, PageStats, RouteStats, Stats, TopicStats,
 };
+pub(crate) use thread::{Sampling, ThreadCounters};

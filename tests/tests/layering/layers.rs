@@ -55,6 +55,7 @@ const SERVER: &[Layer] = &[
         &[
             "base",
             "body",
+            "cluster",
             "connection",
             "exchange",
             "facade",
@@ -66,6 +67,7 @@ const SERVER: &[Layer] = &[
             "recent_refusals",
             "redis",
             "runtime",
+            "testkit",
             "watchdog",
         ],
     ),

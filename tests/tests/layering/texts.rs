@@ -30,7 +30,8 @@ fn the_page_protocol_is_written_in_one_module() {
             }
             if crate_name == "ws-core" && text.module[0] == "wire" {
                 inside += 1;
-            } else {
+            // The labels of measurements have these names on purpose.
+            } else if !["stats", "measurements"].contains(&&*text.module[0]) {
                 elsewhere.push(format!("{crate_name}/src/{text}"));
             }
         }

@@ -12,10 +12,10 @@ use super::receipt::{LogContext, LoggedOutcome, LoggedResult, PublishError, Publ
 #[cfg(feature = "cluster")]
 use super::shared::SharedLog;
 use super::start::Start;
-#[cfg(feature = "cluster")]
-use super::waiting::deliver_positioned;
 use super::{Exclude, Subscriber, Subscription, TopicValue, Topics};
 use crate::error::EncodeError;
+#[cfg(feature = "cluster")]
+use crate::log::shared::PositionedMessage;
 use crate::log::{
     self, Cursor, Gap, Generation, KeptMessage, Lanes, LocalLog, Sealer, Secrets, TopicName,
 };
@@ -61,6 +61,20 @@ pub(crate) struct NewSubscription {
 pub(crate) struct Replaced {
     pub(crate) earlier: Subscriber,
     pub(crate) after_unlock: AfterUnlock,
+}
+
+/// Delivers messages of a shared log, the oldest first.
+#[cfg(feature = "cluster")]
+pub(super) fn deliver_positioned(
+    subscriber: &Subscriber,
+    topic: u64,
+    messages: Vec<PositionedMessage>,
+    after_unlock: &mut AfterUnlock,
+) {
+    for PositionedMessage { at, message } in messages {
+        let at = matches!(subscriber, Subscriber::Listener { .. }).then_some(at);
+        after_unlock.deliver_first(subscriber, topic, message, (at, None));
+    }
 }
 
 impl Topics {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::capacity::ReplayCapacity;
 use super::interrupt::Interrupted;
 use super::key::{Declared, TopicKey};
-use super::logged::{NewSubscription, Replaced};
+use super::logged::{NewSubscription, Replaced, deliver_positioned};
 use super::position::SinceError;
 use super::publish::AfterUnlock;
 use super::shared::{First, SharedLog, Waiting};
@@ -331,18 +331,6 @@ fn too_late() -> Close {
 /// The number of the newest of these messages that fit.
 fn newest(capacity: ReplayCapacity, messages: &[PositionedMessage]) -> usize {
     capacity.newest(messages.iter().map(|it| it.message.len()))
-}
-
-pub(super) fn deliver_positioned(
-    subscriber: &Subscriber,
-    topic: u64,
-    messages: Vec<PositionedMessage>,
-    after_unlock: &mut AfterUnlock,
-) {
-    for PositionedMessage { at, message } in messages {
-        let at = matches!(subscriber, Subscriber::Listener { .. }).then_some(at);
-        after_unlock.deliver_first(subscriber, topic, message, (at, None));
-    }
 }
 
 /// Serves everyone who waits for a topic, until none is left.
