@@ -19,8 +19,10 @@ fn read(path: &Path) -> String {
 /// The modules of `ws-core` that are part of the documentation of `ws-server`: those that it
 /// re-exports, and those of which it re-exports an item.
 fn exported() -> BTreeSet<String> {
-    let facade = read(&workspace().join("ws-server/src/lib.rs"));
+    let file = |name: &str| read(&workspace().join("ws-server/src").join(name));
+    let facade = file("lib.rs");
     let (facade, _hidden) = facade.split_once("mod expansions").unwrap();
+    let facade = [facade, &file("cluster.rs"), &file("testkit.rs")].concat();
     let mut modules = BTreeSet::new();
     for item in facade.split("pub use ws_core::").skip(1) {
         let (paths, _) = item.split_once(';').unwrap();

@@ -5,10 +5,51 @@ use std::collections::BTreeSet;
 use crate::crates::{Crates, Item};
 
 /// The items without an example of their own, each with the reason.
-const WITHOUT_EXAMPLE: &[(&str, &str)] = &[(
-    "ws_server::testkit::PageBuilder",
-    "the example of `TestPage` builds a page",
-)];
+const WITHOUT_EXAMPLE: &[(&str, &str)] = &[
+    ("ws_server::FallbackBody", FALLBACK),
+    ("ws_server::RequestBody", SERVE_SERVICE),
+    ("ws_server::WithFallback", FALLBACK),
+    ("ws_server::WsBody", SERVICE),
+    ("ws_server::WsFuture", SERVICE),
+    ("ws_server::WsService", SERVICE),
+    ("ws_server::cluster::Append", ENGINE),
+    ("ws_server::cluster::Census", ENGINE),
+    ("ws_server::cluster::EntryId", ENGINE),
+    ("ws_server::cluster::Generation", ENGINE),
+    ("ws_server::cluster::HistoryLimits", ENGINE),
+    ("ws_server::cluster::HistoryMessage", ENGINE),
+    ("ws_server::cluster::Incarnation", ENGINE),
+    ("ws_server::cluster::Kept", ENGINE),
+    ("ws_server::cluster::Lane", ENGINE),
+    ("ws_server::cluster::LaneRead", ENGINE),
+    ("ws_server::cluster::Lanes", ENGINE),
+    ("ws_server::cluster::MemberChange", ENGINE),
+    ("ws_server::cluster::Opened", ENGINE),
+    ("ws_server::cluster::READ_ENTRIES", ENGINE),
+    ("ws_server::cluster::READ_WAIT", ENGINE),
+    ("ws_server::cluster::RELAYED_ENTRIES", ENGINE),
+    ("ws_server::cluster::ReadFrom", ENGINE),
+    ("ws_server::cluster::RecordedMember", ENGINE),
+    ("ws_server::cluster::TopicName", ENGINE),
+    ("ws_server::cluster::marker", ENGINE),
+    (
+        "ws_server::redis::RedisError",
+        "the example of `Redis` handles it",
+    ),
+    (
+        "ws_server::testkit::PageBuilder",
+        "the example of `TestPage` builds a page",
+    ),
+    ("ws_server::testkit::engines::new_append", ENGINE_TESTS),
+    ("ws_server::testkit::engines::new_kept", ENGINE_TESTS),
+    ("ws_server::testkit::engines::new_read", ENGINE_TESTS),
+];
+
+const SERVICE: &str = "the example of `Ws::service` serves it";
+const FALLBACK: &str = "the example of `WsService::fallback` calls it";
+const SERVE_SERVICE: &str = "the example of `Ws::serve_service` gets it";
+const ENGINE: &str = "a part of the commands of `Engine`, of which an example would be an engine";
+const ENGINE_TESTS: &str = "for tests of one engine, beside the suite, which has an example";
 
 /// The macros that the facade re-exports.
 pub(crate) fn macros(crates: &Crates) -> Vec<(String, Item<'_>)> {

@@ -26,12 +26,18 @@ const UPDATE: &str = "UPDATE_PUBLIC_API";
 const EXTERNAL: &[(&str, &str)] = &[
     ("bytes::bytes::Bytes", BYTES),
     ("bytestring::ByteString", BYTES),
+    ("http::extensions::Extensions", HTTP),
     ("http::header::map::HeaderMap", HTTP),
     ("http::header::name::HeaderName", HTTP),
     ("http::header::value::HeaderValue", HTTP),
+    ("http::request::Parts", HTTP),
+    ("http::request::Request", HTTP),
     ("http::response::Response", HTTP),
     ("http::status::StatusCode", HTTP),
     ("http::uri::Uri", HTTP),
+    ("http_body::Body", SERVICE),
+    ("hyper::error::Error", SERVICE),
+    ("hyper::service::service::Service", SERVICE),
     ("serde_core::de::Deserialize", SERDE),
     ("serde_core::de::DeserializeOwned", SERDE),
     ("serde_core::ser::Serialize", SERDE),
@@ -45,6 +51,7 @@ const EXTERNAL: &[(&str, &str)] = &[
         "tokio::time::instant::Instant",
         "the clock that tests pause",
     ),
+    ("tower_service::Service", SERVICE),
     ("warp::filter::Filter", WARP),
     ("warp::filter::boxed::BoxedFilter", WARP),
     ("warp::reject::Rejection", WARP),
@@ -55,6 +62,7 @@ const EXTERNAL: &[(&str, &str)] = &[
 const BYTES: &str = "payloads are shared without a copy, as everywhere around tokio";
 const HTTP: &str = "the common words for requests and responses";
 const SERDE: &str = "payloads are what serde reads and writes";
+const SERVICE: &str = "the library is a service in axum, hyper and tower";
 const TOKIO: &str = "the application may bind the listener";
 const WARP: &str = "the library is part of a warp application";
 
