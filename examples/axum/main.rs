@@ -258,6 +258,6 @@ async fn main() -> examples::Result<()> {
         stop.cancel();
         ws.shutdown(PATIENCE).await;
     };
-    let (served, ()) = tokio::join!(serving.into_future(), shutdown);
-    Ok(served?)
+    let (ended, ()) = tokio::join!(serving.into_future(), shutdown);
+    Ok(ended?)
 }

@@ -30,7 +30,11 @@ dispatch! {
 }
 
 fn server() -> Ws {
-    Server::new(Routes::table()).build().unwrap()
+    // There is no address, and no log line about that.
+    Server::new(Routes::table())
+        .peer_addr(|_| None)
+        .build()
+        .unwrap()
 }
 
 /// A page, logon and logoff, and handlers that drop their visit.
@@ -184,6 +188,7 @@ async fn refusals_of_a_full_store_are_one_log_line_with_the_limit() {
     let limits = ws_server::limits::SessionLimits::DEFAULT.sessions(1);
     let ws = Server::new(Routes::table())
         .session_limits(limits)
+        .peer_addr(|_| None)
         .build()
         .unwrap();
     let _user = ws.test_kit().user("ada").await;

@@ -109,6 +109,10 @@ impl ClusterOptions {
     }
 
     /// The first incarnation, and how to choose the next ones.
+    #[cfg_attr(
+        not(feature = "test-kit"),
+        expect(clippy::unused_self, reason = "only tests choose the first one")
+    )]
     fn incarnation(&self) -> (Incarnation, Incarnations) {
         #[cfg(feature = "test-kit")]
         if let Some(first) = self.first_incarnation {

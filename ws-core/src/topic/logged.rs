@@ -34,6 +34,21 @@ pub(super) struct TopicLog {
 }
 
 impl TopicLog {
+    /// Whether other nodes publish to it too.
+    #[cfg(feature = "cluster")]
+    fn is_shared(&self) -> bool {
+        self.shared.get().is_some()
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "only the feature `cluster` shares a log"
+    )]
+    const fn is_shared(&self) -> bool {
+        false
+    }
+
     pub(super) fn new(history_bytes: usize, secrets: &Secrets) -> Self {
         let mut generation = [0; 8];
         // Hash maps with random keys do not work without random numbers either.
@@ -338,11 +353,7 @@ impl Topics {
 
     /// Whether pages can continue from their cursors: in the log of this process alone.
     pub(crate) fn has_cursors(&self) -> bool {
-        #[cfg(feature = "cluster")]
-        let is_shared = self.log.shared.get().is_some();
-        #[cfg(not(feature = "cluster"))]
-        let is_shared = false;
-        !is_shared
+        !self.log.is_shared()
     }
 
     /// The end of the log, for the cursors of pages.

@@ -79,6 +79,10 @@ pub(crate) enum Incarnations {
 }
 
 impl Incarnations {
+    #[cfg_attr(
+        not(feature = "test-kit"),
+        expect(unused_variables, reason = "only tests count incarnations")
+    )]
     fn next(self, dead: Incarnation) -> Incarnation {
         match self {
             // Hash maps with random keys do not work without random numbers either.
