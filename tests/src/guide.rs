@@ -24,6 +24,8 @@ chapters! {
     Tls: "tls.md",
     Deployment: "deployment.md",
     Limits: "limits.md",
+    Observe: "observe.md",
+    Redis: "redis.md",
     Performance: "performance.md",
     Testing: "testing.md",
 }
