@@ -1,7 +1,7 @@
 //! Measurements: the counters that connections share, and the snapshot of all of them.
 //!
 //! No message costs an atomic operation that locks the memory bus: each thread counts what it
-//! receives and sends in a [`Shard`] of its own, and each outbox counts the frames of other tasks
+//! receives and sends in a shard of its own, and each outbox counts the frames of other tasks
 //! under the lock that it takes anyway. A snapshot adds them up.
 
 mod cause;
