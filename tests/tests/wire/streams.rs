@@ -108,7 +108,7 @@ async fn the_client_is_cached_for_ever_under_the_hash_of_its_content() {
 }
 
 /// The client without indentation and without lines that are comments.
-fn served_client() -> String {
+pub(crate) fn served_client() -> String {
     let source = include_str!("../../../ws-server/client/client.js").lines();
     let code = source
         .map(str::trim_start)
