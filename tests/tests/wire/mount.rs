@@ -1,7 +1,5 @@
 //! The filter inside a warp application, under warp's own server, and over other IO.
 
-use std::time::Duration;
-
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
@@ -240,7 +238,7 @@ async fn a_table_can_be_mounted_under_a_prefix() {
 async fn warps_own_server_serves_everything_that_run_serves() {
     let (ws, mut reports) = built();
     let filter = ws.filter();
-    let mut server = Running::under_warp(ws, filter).await;
+    let server = Running::under_warp(ws, filter).await;
     let mut client = Client::connect(server.address).await;
     let mut packet = upgrade("/echo", &[]).into_bytes();
     packet.extend(frame(TEXT, "early"));
@@ -261,17 +259,7 @@ async fn warps_own_server_serves_everything_that_run_serves() {
     assert_eq!(reports.next().await, "ProtocolError 1009");
 
     // warp does not track WebSocket connections; `shutdown` closes them.
-    let mut client = server.open("/echo").await;
-    reports.next().await;
-    server.stopped().await;
-    client.send_text("still open").await;
-    assert_eq!(client.text().await, "still open");
-    let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_secs(20)));
-    assert_eq!(client.close_frame().await.0, 1001);
-    client.send(close(1001, "")).await;
-    client.end().await;
-    shutdown.await.unwrap();
-    assert_eq!(reports.received(), ["Shutdown 1001"]);
+    server.ends_before_a_connection("/echo", reports).await;
 }
 
 /// Serves HTTP on a stream that is not a TCP stream.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +12,7 @@ use warp::{Filter, Reply};
 use ws_server::WsFilter;
 use ws_server::prelude::*;
 
-use crate::client::{Client, upgrade, within};
+use crate::client::{Client, close, upgrade, within};
 
 /// A server on a port of its own. When it is dropped, its connections are cut.
 pub(crate) struct Running {
@@ -121,6 +122,22 @@ impl Running {
     pub(crate) async fn stopped(&mut self) {
         self.stop();
         within("the server ends", &mut self.served).await.unwrap();
+    }
+
+    /// Stops a server that does not know of WebSocket connections: an open one outlives it, until
+    /// `shutdown` closes it.
+    pub(crate) async fn ends_before_a_connection(mut self, path: &str, mut reports: Reports) {
+        let mut client = self.open(path).await;
+        reports.next().await;
+        self.stopped().await;
+        client.send_text("still open").await;
+        assert_eq!(client.text().await, "still open");
+        let shutdown = tokio::spawn(self.ws.shutdown(Duration::from_secs(20)));
+        assert_eq!(client.close_frame().await.0, 1001);
+        client.send(close(1001, "")).await;
+        client.end().await;
+        shutdown.await.unwrap();
+        assert_eq!(reports.received(), ["Shutdown 1001"]);
     }
 }
 

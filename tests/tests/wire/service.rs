@@ -236,20 +236,10 @@ async fn a_timeout_of_responses_does_not_end_open_connections() {
 
 #[tokio::test]
 async fn axum_does_not_wait_for_connections_and_shutdown_closes_them() {
-    let (ws, mut reports) = built(with_connect_info);
+    let (ws, reports) = built(with_connect_info);
     let router = Router::new().fallback_service(ws.service());
-    let mut server = Running::under_axum(ws, router).await;
-    let mut client = server.open("/echo").await;
-    reports.next().await;
-    server.stopped().await;
-    client.send_text("still open").await;
-    assert_eq!(client.text().await, "still open");
-    let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_secs(20)));
-    assert_eq!(client.close_frame().await.0, 1001);
-    client.send(close(1001, "")).await;
-    client.end().await;
-    shutdown.await.unwrap();
-    assert_eq!(reports.received(), ["Shutdown 1001"]);
+    let server = Running::under_axum(ws, router).await;
+    server.ends_before_a_connection("/echo", reports).await;
 }
 
 #[tokio::test]

@@ -216,8 +216,8 @@ impl Calls {
     /// Counts a hook that has ended, with its duration.
     #[cold]
     fn count(hook: Hook, shared: &ConnectionShared, outcome: HookOutcome, since: Option<Instant>) {
-        if let (Some(counters), Some(since)) = (shared.hook_counters(), since) {
-            counters.add(hook, outcome, since.elapsed(), 1);
+        if let Some(since) = since {
+            shared.count_hook(hook, outcome, since, 1);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -46,7 +46,7 @@ impl Finishing {
         let _entered = (shared.span().enter(), span.enter());
         match hook::run(place, || handler.terminate()) {
             TerminateStep::Done => {
-                count(shared, began, HookOutcome::Ok);
+                shared.count_hook(Hook::Terminate, HookOutcome::Ok, began, 1);
                 None
             }
             TerminateStep::Pending(future) => Some(Box::new(Self {
@@ -78,33 +78,18 @@ impl Finishing {
         }
         let _entered = (shared.span().enter(), self.span.enter());
         hook::register_thread();
-        match catch_panic(Hook::Terminate, shared, || self.future.as_mut().poll(cx)) {
-            Ok(Poll::Pending) => {}
-            Ok(Poll::Ready(())) => {
-                count(shared, self.began, HookOutcome::Ok);
-                return Poll::Ready(());
+        let polled = catch_panic(Hook::Terminate, shared, || self.future.as_mut().poll(cx));
+        let outcome = match polled {
+            Ok(Poll::Ready(())) => HookOutcome::Ok,
+            Err(_) => HookOutcome::Panic,
+            Ok(Poll::Pending) => {
+                // The timer is checked even if `terminate` has used up the budget of this task.
+                ready!(pin!(unconstrained(self.deadline.as_mut())).poll(cx));
+                tracing::error!(hook = "terminate", "a hook timed out");
+                HookOutcome::Timeout
             }
-            Err(_) => {
-                count(shared, self.began, HookOutcome::Panic);
-                return Poll::Ready(());
-            }
-        }
-        // The timer is checked even if `terminate` has used up the budget of this task.
-        if pin!(unconstrained(self.deadline.as_mut()))
-            .poll(cx)
-            .is_ready()
-        {
-            count(shared, self.began, HookOutcome::Timeout);
-            tracing::error!(hook = "terminate", "a hook timed out");
-            return Poll::Ready(());
-        }
-        Poll::Pending
-    }
-}
-
-/// Counts a `terminate` that has ended.
-fn count(shared: &ConnectionShared, began: Instant, outcome: HookOutcome) {
-    if let Some(counters) = shared.hook_counters() {
-        counters.add(Hook::Terminate, outcome, began.elapsed(), 1);
+        };
+        shared.count_hook(Hook::Terminate, outcome, self.began, 1);
+        Poll::Ready(())
     }
 }

@@ -73,9 +73,10 @@ impl<'a> ObservedHandler<'a> {
             return;
         };
         // Panics and time-outs are counted one by one elsewhere.
-        if let (Ok(reply), Some(counters)) = (outcome, self.shared.hook_counters()) {
-            let duration = began.elapsed();
-            counters.add(hook, outcome_of(reply), duration, ThreadCounters::SAMPLE);
+        if let Ok(reply) = outcome {
+            let outcome = outcome_of(reply);
+            self.shared
+                .count_hook(hook, outcome, began, ThreadCounters::SAMPLE);
         }
     }
 }

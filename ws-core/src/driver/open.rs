@@ -149,11 +149,7 @@ async fn run_guarded<T>(
         select(is_over, pin!(shared.shutdown_cutoff())).await;
     });
     let began = Instant::now();
-    let count = |outcome| {
-        if let Some(counters) = shared.hook_counters() {
-            counters.add(Hook::Init, outcome, began.elapsed(), 1);
-        }
-    };
+    let count = |outcome| shared.count_hook(Hook::Init, outcome, began, 1);
     match select(init, time_limit).await {
         Either::Left((Ok(value), _)) => {
             count(match &value {

@@ -1,15 +1,15 @@
 //! The counters of one connection.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ConnectionShared;
 use crate::close::CloseReason;
+use crate::hook::Hook;
 use crate::id::ConnectionKind;
 use crate::mailbox::MailboxError;
-use crate::stats::{HookCounters, RouteCounters};
+use crate::stats::{HookOutcome, RouteCounters};
 
 /// The unit of the time at which a connection began.
 const TICKS_PER_SECOND: u32 = 16;
@@ -27,10 +27,12 @@ impl ConnectionShared {
         &self.route_context.counters
     }
 
-    /// The counters of the application's hooks; `None` if the library's own handler serves the
-    /// connection.
-    pub(crate) fn hook_counters(&self) -> Option<&Arc<HookCounters>> {
-        self.route_context.hooks.as_ref()
+    /// Counts `weight` calls of a hook, of which one began then and has just ended, unless the
+    /// library's own handler serves the connection.
+    pub(crate) fn count_hook(&self, hook: Hook, outcome: HookOutcome, began: Instant, weight: u32) {
+        if let Some(counters) = &self.route_context.hooks {
+            counters.add(hook, outcome, began.elapsed(), weight);
+        }
     }
 
     /// Whether the connection only carries messages between a page and the page's handler.
@@ -41,7 +43,7 @@ impl ConnectionShared {
     /// Counts a notification that the mailbox did not accept, unless the connection has ended.
     pub(super) fn count_unless_closed(&self, error: MailboxError) {
         if error == MailboxError::Full
-            && let Some(hooks) = self.hook_counters()
+            && let Some(hooks) = &self.route_context.hooks
         {
             hooks.count_full_mailbox();
         }
