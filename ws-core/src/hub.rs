@@ -325,6 +325,12 @@ impl Hub {
         connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connections of this kind. Their list is unlocked, because closing them wakes tasks.
+    fn open_connections(&self, kind: ConnectionKind) -> Vec<Arc<ConnectionShared>> {
+        let connections = self.connections(kind);
+        connections.values().filter_map(Weak::upgrade).collect()
+    }
+
     /// The topics of this hub.
     pub(crate) fn topics(&self) -> &Arc<Topics> {
         &self.inner.topics

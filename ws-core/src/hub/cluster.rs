@@ -4,8 +4,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::Hub;
-use crate::close::{Close, CloseCause};
-use crate::id::{ConnectionId, ConnectionKind};
+use crate::close::Close;
+
 use crate::limits::ServerLimits;
 use crate::log::shared::{
     AfterLane, AppendLimits, Apply, Author, Engine, Event, Incarnation, Incarnations, Node,
@@ -118,10 +118,7 @@ impl ClusterOptions {
         if let Some(first) = self.first_incarnation {
             return (Incarnation(first), Incarnations::Successive);
         }
-        // Hash maps with random keys do not work without random numbers either.
-        let random = Incarnation::random();
-        let random = random.expect("the operating system provides random numbers");
-        (random, Incarnations::Random)
+        (Incarnation::random(), Incarnations::Random)
     }
 
     fn node(&self, history_bytes: usize) -> NodeOptions {
@@ -189,7 +186,7 @@ impl Hub {
         let inner = Arc::downgrade(&hub.inner);
         let close = move |id, close: &Close| {
             if let Some(inner) = inner.upgrade() {
-                Self { inner }.restart_client(id, close);
+                Self { inner }.close_each([id], close);
             }
         };
         let topics = Arc::downgrade(&hub.inner.topics);
@@ -221,15 +218,6 @@ impl Hub {
     pub fn skipped_entries(&self) -> u64 {
         let shared = self.inner.topics.shared();
         shared.map_or(0, |shared| shared.node().skipped().unread())
-    }
-
-    fn restart_client(&self, id: ConnectionId, close: &Close) {
-        for kind in [ConnectionKind::Socket, ConnectionKind::PageHandler] {
-            let connection = self.connections(kind).get(&id).and_then(Weak::upgrade);
-            if let Some(connection) = connection {
-                connection.close(close, CloseCause::ServerClosed);
-            }
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Closes connections from outside: one, a user's, or those of a topic.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::Hub;
 use crate::close::{Close, CloseCause};
@@ -60,7 +60,11 @@ impl Hub {
     }
 
     /// Closes the connections with these ids. Returns how many were open.
-    fn close_each(&self, ids: impl IntoIterator<Item = ConnectionId>, close: &Close) -> usize {
+    pub(super) fn close_each(
+        &self,
+        ids: impl IntoIterator<Item = ConnectionId>,
+        close: &Close,
+    ) -> usize {
         let find = |id| {
             let kinds = [ConnectionKind::Socket, ConnectionKind::PageHandler];
             kinds
@@ -73,11 +77,7 @@ impl Hub {
     fn close_all(&self, close: &Close, is_wanted: impl Fn(&ConnectionShared) -> bool) -> usize {
         let mut closed = 0;
         for kind in [ConnectionKind::Socket, ConnectionKind::PageHandler] {
-            let connections = self.connections(kind);
-            let all: Vec<Weak<ConnectionShared>> = connections.values().cloned().collect();
-            // Closing wakes tasks, so the list is unlocked first.
-            drop(connections);
-            let all = all.iter().filter_map(Weak::upgrade);
+            let all = self.open_connections(kind).into_iter();
             closed += close_connections(all.filter(|connection| is_wanted(connection)), close);
         }
         closed

@@ -1,6 +1,6 @@
 //! The end of all connections.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -122,9 +122,7 @@ impl Hub {
 
     /// The connections of this kind, the oldest first.
     fn all(&self, kind: ConnectionKind) -> Vec<Arc<ConnectionShared>> {
-        let connections = self.connections(kind);
-        let mut all: Vec<_> = connections.values().filter_map(Weak::upgrade).collect();
-        drop(connections);
+        let mut all = self.open_connections(kind);
         all.sort_unstable_by_key(|connection| connection.id().get());
         all
     }

@@ -1,7 +1,6 @@
 //! Measurements.
 
 use std::collections::BTreeMap;
-use std::sync::Weak;
 
 use super::Hub;
 use crate::id::ConnectionKind;
@@ -28,11 +27,7 @@ impl Hub {
     /// ```
     pub fn stats(&self) -> Stats {
         let mut outbox_bytes = BTreeMap::new();
-        let connections: Vec<_> = {
-            let connections = self.connections(ConnectionKind::Socket);
-            connections.values().filter_map(Weak::upgrade).collect()
-        };
-        for connection in connections {
+        for connection in self.open_connections(ConnectionKind::Socket) {
             let (route, queued) = connection.collect_outbox();
             *outbox_bytes.entry(route).or_default() += queued;
         }

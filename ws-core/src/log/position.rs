@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::codec::{Input, Malformed, put_number};
 use super::name::{Lane, MAX_LANES};
+use super::random;
 use crate::wire::{EntryPlace, LanePlace};
 
 /// The id of an entry, increasing within a lane and never used again: the time and the sequence
@@ -30,6 +31,17 @@ impl EntryId {
 /// a flush starts another generation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Generation(pub u64);
+
+impl Generation {
+    /// A generation that no other server has.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the operating system provides no random numbers.
+    pub fn random() -> Self {
+        Self(random::number())
+    }
+}
 
 /// An offset in a lane: between two records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use super::random;
+
 /// Bytes of a seal, which proves that the server made it.
 const SEAL_BYTES: usize = 16;
 
@@ -50,10 +52,7 @@ impl Secrets {
 
     /// A secret that no other server has.
     pub(crate) fn random() -> Self {
-        let mut secret = [0; 32];
-        // Hash maps with random keys do not work without random numbers either.
-        getrandom::fill(&mut secret).expect("the operating system provides random numbers");
-        Self(vec![secret])
+        Self(vec![random::bytes()])
     }
 
     /// The keys for one purpose.

@@ -1,9 +1,8 @@
 //! The log of several servers in Redis.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ::redis::Cmd;
 use bytes::Bytes;
@@ -213,7 +212,7 @@ impl Shared {
         let live = channel.live().await.map_err(EngineError::from)?;
         self.check_lanes(&live).await?;
         let server = &live.connected.server;
-        let proposed = new_generation();
+        let proposed = Generation::random();
         let floor = self.states.highest(lane).time;
         let arguments = |command: &mut Cmd| {
             self.keys.add_opened(command, lane);
@@ -362,11 +361,6 @@ impl Shared {
         let address = self.redis.address().to_owned();
         EngineError::from(RedisError::Answer { address, command })
     }
-}
-
-/// A generation that no other server chooses.
-fn new_generation() -> Generation {
-    Generation(RandomState::new().hash_one(SystemTime::now()))
 }
 
 /// A command without an answer, or with an unexpected one, may have been executed.

@@ -30,6 +30,7 @@ use crate::log::history::HistoryLimits;
 use crate::log::local::MAX_MESSAGE;
 use crate::log::name::{MAX_LANES, MAX_NAME, TopicName};
 use crate::log::position::Generation;
+use crate::log::random;
 use crate::message::Message;
 
 /// Records of one entry.
@@ -78,13 +79,11 @@ impl Incarnation {
 
     /// Creates a new incarnation.
     ///
-    /// # Errors
+    /// # Panics
     ///
-    /// If the operating system provides no random numbers.
-    pub(crate) fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; 8];
-        getrandom::fill(&mut bytes)?;
-        Ok(Self(u64::from_be_bytes(bytes).max(1)))
+    /// Panics if the operating system provides no random numbers.
+    pub(crate) fn random() -> Self {
+        Self(random::number().max(1))
     }
 }
 
