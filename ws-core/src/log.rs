@@ -13,6 +13,7 @@
 //! position  Position     offsets in lanes, and positions in the log
 //! name      TopicName    names, and the lanes that they belong to
 //! codec                  numbers of the binary forms
+//! random                 random numbers
 //! ```
 
 mod codec;
@@ -21,6 +22,7 @@ mod history;
 mod local;
 mod name;
 mod position;
+mod random;
 mod seal;
 mod secret;
 #[cfg(feature = "cluster")]

@@ -37,6 +37,7 @@ pub(crate) use index::TooMany;
 pub(crate) use open::OpenError;
 use relief::Relief;
 use session_topics::SessionTopics;
+pub(super) use topics::Deferred;
 
 /// The pages of one server.
 pub(crate) struct Pages {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::PageSubscribeError;
 use super::queue::Loss;
-use super::registry::Pages;
-use super::stream::{NotAdded, PageReport, ReportedCursor, Stream, SubscribedBy};
+use super::registry::{Deferred, Pages};
+use super::stream::{PageReport, ReportedCursor, Stream, SubscribedBy};
 use crate::log::Cursor;
 use crate::topic::{
     AfterUnlock, EventPlan, HasHistory, Replay, Subscribable, TopicKey, TopicRef, TopicValue,
@@ -230,7 +230,7 @@ impl PageResume {
         let Some(behind) = behind else {
             let added = self.add(&plan);
             drop(state);
-            finish(vec![(plan.topic.key, added?)]);
+            added?.finish(plan.topic.key.name());
             return Ok(());
         };
         match self.add(&behind) {
@@ -239,7 +239,7 @@ impl PageResume {
                 let key = plan.topic.key.clone();
                 state.continued.push(plan);
                 drop(state);
-                finish(vec![(key, added?)]);
+                added?.finish(key.name());
                 return Ok(());
             }
         }
@@ -251,13 +251,13 @@ impl PageResume {
         }
         self.stream.lose();
         continued.push(plan);
-        let mut added = Vec::new();
+        let mut added = Deferred::default();
         for plan in continued {
-            let after_unlock = self.add(&plan);
-            added.push((plan.topic.key, after_unlock?));
+            let after_unlock = self.add(&plan)?;
+            added.push(plan.topic.key, after_unlock);
         }
         drop(state);
-        finish(added);
+        added.finish();
         Ok(())
     }
 
@@ -266,11 +266,7 @@ impl PageResume {
         let added = self
             .pages
             .subscribe_stream(&self.stream, plan, SubscribedBy::Page, loss);
-        added.map_err(|error| match error {
-            NotAdded::Ended => PageSubscribeError::Ended,
-            NotAdded::TooMany(max) => PageSubscribeError::TooMany { max },
-            NotAdded::Failed(error) => PageSubscribeError::Since(error),
-        })
+        Ok(added?)
     }
 
     fn remove(&self, topic: &TopicKey) {
@@ -297,12 +293,6 @@ impl PageResume {
             Ok(()) => self.stream.set_continuation(reported),
             Err(_) => self.stream.lose(),
         }
-    }
-}
-
-fn finish(added: Vec<(TopicKey, AfterUnlock)>) {
-    for (topic, after_unlock) in added {
-        after_unlock.finish(topic.name());
     }
 }
 

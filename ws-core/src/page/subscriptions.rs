@@ -51,15 +51,10 @@ impl Page {
             .find_or_reopen(&self.id.text, &self.session)
             .filter(|stream| !stream.is_renewed(&self.session))
             .ok_or(PageSubscribeError::Ended)?;
-        match pages.subscribe_stream(&stream, &plan, SubscribedBy::Page, Loss::of_ending(&plan)) {
-            Ok(after_unlock) => {
-                after_unlock.finish(plan.topic.key.name());
-                Ok(())
-            }
-            Err(NotAdded::Ended) => Err(PageSubscribeError::Ended),
-            Err(NotAdded::TooMany(max)) => Err(PageSubscribeError::TooMany { max }),
-            Err(NotAdded::Failed(error)) => Err(PageSubscribeError::Since(error)),
-        }
+        let loss = Loss::of_ending(&plan);
+        let added = pages.subscribe_stream(&stream, &plan, SubscribedBy::Page, loss)?;
+        added.finish(plan.topic.key.name());
+        Ok(())
     }
 
     /// Ends the subscription to a topic. Events from before may still wait in the queue. Returns
@@ -119,6 +114,16 @@ impl PageSubscribeError {
             Self::Ended => StatusCode::GONE,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Since(error) => error.status(),
+        }
+    }
+}
+
+impl From<NotAdded<SinceError>> for PageSubscribeError {
+    fn from(not_added: NotAdded<SinceError>) -> Self {
+        match not_added {
+            NotAdded::Ended => Self::Ended,
+            NotAdded::TooMany(max) => Self::TooMany { max },
+            NotAdded::Failed(error) => Self::Since(error),
         }
     }
 }

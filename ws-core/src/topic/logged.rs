@@ -50,12 +50,8 @@ impl TopicLog {
     }
 
     pub(super) fn new(history_bytes: usize, secrets: &Secrets) -> Self {
-        let mut generation = [0; 8];
-        // Hash maps with random keys do not work without random numbers either.
-        getrandom::fill(&mut generation).expect("the operating system provides random numbers");
-        let generation = Generation(u64::from_be_bytes(generation));
         Self {
-            log: LocalLog::new(Lanes::DEFAULT, generation, history_bytes),
+            log: LocalLog::new(Lanes::DEFAULT, Generation::random(), history_bytes),
             context: Arc::new(LogContext::new(Sealer::new(secrets))),
             evictions: LogThrottle::default(),
             #[cfg(feature = "cluster")]

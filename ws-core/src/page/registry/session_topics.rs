@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Pages;
+use super::topics::Deferred;
 use crate::log::Cursor;
 use crate::page::queue::Loss;
 use crate::page::stream::{NotAdded, Stream, SubscribedBy};
@@ -46,16 +47,16 @@ impl SessionPlan {
     }
 }
 
-/// The work that remains after all locks are released.
-#[derive(Default)]
-struct Deferred(Vec<(TopicKey, AfterUnlock)>);
-
-impl Deferred {
-    fn finish(self) {
-        for (topic, after_unlock) in self.0 {
-            after_unlock.finish(topic.name());
-        }
-    }
+/// The subscriptions of a page of this session.
+fn plans_of<'t>(
+    topics: &'t HashMap<SessionId, SessionPlans>,
+    session: &'t Session,
+) -> impl Iterator<Item = &'t EventPlan> {
+    let plans = topics.get(&session.generation().id);
+    let plans = plans.into_iter().flat_map(|plans| &plans.list);
+    plans
+        .filter(|plan| plan.is_for_page_of(session))
+        .map(|plan| &plan.plan)
 }
 
 impl SessionTopics {
@@ -123,11 +124,8 @@ impl Pages {
     pub(super) fn join_session_topics(&self, stream: &Arc<Stream>) {
         let mut deferred = Deferred::default();
         let topics = self.session_topics.lock();
-        let session = stream.session();
-        let plans = topics.get(&session.generation().id);
-        let plans = plans.into_iter().flat_map(|plans| &plans.list);
-        for plan in plans.filter(|plan| plan.is_for_page_of(&session)) {
-            self.subscribe_later(stream, &plan.plan, &mut deferred);
+        for plan in plans_of(&topics, &stream.session()) {
+            self.subscribe_later(stream, plan, &mut deferred);
         }
         drop(topics);
         deferred.finish();
@@ -143,12 +141,9 @@ impl Pages {
         let mut deferred = Deferred::default();
         let topics = self.session_topics.lock();
         let session = stream.session();
-        let plans = topics.get(&session.generation().id);
-        let plans = plans.into_iter().flat_map(|plans| &plans.list);
-        let plans = plans.filter(|plan| plan.is_for_page_of(&session));
-        let plans: Vec<_> = plans
-            .filter(|plan| plan.plan.continuity() == Continuity::History)
-            .map(|plan| plan.plan.behind(cursor))
+        let plans: Vec<_> = plans_of(&topics, &session)
+            .filter(|plan| plan.continuity() == Continuity::History)
+            .map(|plan| plan.behind(cursor))
             .collect();
         for plan in &plans {
             self.topics.check_start(&plan.topic, &plan.start)?;
@@ -174,7 +169,7 @@ impl Pages {
     /// since, the page gets a reset.
     fn subscribe_or_lose(&self, stream: &Arc<Stream>, plan: &EventPlan, deferred: &mut Deferred) {
         match self.subscribe_for_session(stream, plan) {
-            Ok(after_unlock) => deferred.0.push((plan.topic.key.clone(), after_unlock)),
+            Ok(after_unlock) => deferred.push(plan.topic.key.clone(), after_unlock),
             Err(NotAdded::Failed(_)) => {
                 stream.lose();
                 self.subscribe_later(stream, plan, deferred);
@@ -187,27 +182,16 @@ impl Pages {
         let plan = plan.for_later();
         // It fails only if the page has ended.
         if let Ok(after_unlock) = self.subscribe_for_session(stream, &plan) {
-            deferred.0.push((plan.topic.key, after_unlock));
+            deferred.push(plan.topic.key, after_unlock);
         }
     }
 
     /// Ends the subscription of a session to a topic. Returns whether there was one.
     pub(super) fn unsubscribe_session(&self, session: SessionGeneration, topic: &TopicKey) -> bool {
-        let mut topics = self.session_topics.lock();
-        let Some(plans) = topics.get_mut(&session.id) else {
-            return false;
-        };
-        let at = plans.list.iter().position(|it| it.key() == topic);
-        let removed = at.map(|at| plans.list.swap_remove(at));
-        let latest = plans.renewals;
-        if plans.list.is_empty() {
-            topics.remove(&session.id);
-        }
-        drop(topics);
-        if let Some(removed) = &removed {
-            self.unsubscribe_pages(session.id, latest, removed);
-        }
-        removed.is_some()
+        self.end_session_topics(session.id, |plans| {
+            let is_it = |plan: &mut SessionPlan| plan.key() == topic;
+            plans.list.extract_if(.., is_it).collect()
+        })
     }
 
     fn unsubscribe_pages(&self, id: SessionId, latest: u32, plan: &SessionPlan) {
@@ -243,14 +227,15 @@ impl Pages {
         });
     }
 
+    /// Ends the subscriptions that `remove` takes out. Returns whether there were any.
     fn end_session_topics(
         &self,
         id: SessionId,
         remove: impl FnOnce(&mut SessionPlans) -> Vec<SessionPlan>,
-    ) {
+    ) -> bool {
         let mut topics = self.session_topics.lock();
         let Some(plans) = topics.get_mut(&id) else {
-            return;
+            return false;
         };
         let removed = remove(plans);
         let latest = plans.renewals;
@@ -261,5 +246,6 @@ impl Pages {
         for plan in &removed {
             self.unsubscribe_pages(id, latest, plan);
         }
+        !removed.is_empty()
     }
 }

@@ -80,6 +80,22 @@ impl Loss {
     }
 }
 
+/// The work that remains of new subscriptions after all locks are released.
+#[derive(Default)]
+pub(in crate::page) struct Deferred(Vec<(TopicKey, AfterUnlock)>);
+
+impl Deferred {
+    pub(in crate::page) fn push(&mut self, topic: TopicKey, after_unlock: AfterUnlock) {
+        self.0.push((topic, after_unlock));
+    }
+
+    pub(in crate::page) fn finish(self) {
+        for (topic, after_unlock) in self.0 {
+            after_unlock.finish(topic.name());
+        }
+    }
+}
+
 /// A page as a subscriber. It keeps neither the page nor the hub alive: both own the topics that own
 /// it.
 struct PageRecipient {
