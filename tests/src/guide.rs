@@ -25,6 +25,7 @@ chapters! {
     Deployment: "deployment.md",
     Limits: "limits.md",
     Observe: "observe.md",
+    Cluster: "cluster.md",
     Redis: "redis.md",
     Performance: "performance.md",
     Testing: "testing.md",

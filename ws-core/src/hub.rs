@@ -266,6 +266,16 @@ impl Hub {
         self.inner.topics.refused_publishes()
     }
 
+    /// Whether the hub has read the log that it shares with other servers. A hub that shares none is
+    /// always ready. Until then, handshakes are refused with 503.
+    ///
+    /// ```
+    /// assert!(ws_server::Hub::default().is_ready());
+    /// ```
+    pub fn is_ready(&self) -> bool {
+        self.inner.topics.is_ready()
+    }
+
     /// The sessions of this server.
     pub fn sessions(&self) -> &Sessions {
         &self.inner.sessions

@@ -99,6 +99,30 @@ pub enum Error {
         /// The value that was set.
         value: String,
     },
+    /// A log is shared with other servers, but there are no secrets that they could share.
+    #[cfg(feature = "cluster")]
+    #[error(
+        "a log is shared with other servers, so all of them need the same secrets: set them with \
+         `Server::secrets`"
+    )]
+    NoSecrets,
+    /// A server that shares a log was built outside of a tokio runtime.
+    #[cfg(feature = "cluster")]
+    #[error(
+        "a server that shares a log starts to read it at once; call `build` in a tokio runtime"
+    )]
+    NoRuntime,
+    /// The URL of Redis is invalid.
+    #[cfg(feature = "redis")]
+    #[error(transparent)]
+    Redis(crate::redis::RedisError),
+    /// The log cannot be spread over this number of Redis servers.
+    #[cfg(feature = "redis")]
+    #[error("`redis` has {count} URLs; give it exactly one")]
+    RedisServers {
+        /// The number of URLs that were set.
+        count: usize,
+    },
     /// The server cannot listen on the address: it is in use, not one of this machine's, or not
     /// allowed.
     #[error(fmt = fmt_bind)]
@@ -184,6 +208,14 @@ mod tests {
             },
             Error::TrustedProxy { value: value() },
             Error::ClientPath { value: value() },
+            #[cfg(feature = "cluster")]
+            Error::NoSecrets,
+            #[cfg(feature = "cluster")]
+            Error::NoRuntime,
+            #[cfg(feature = "redis")]
+            Error::Redis(crate::redis::RedisError::TlsDisabled),
+            #[cfg(feature = "redis")]
+            Error::RedisServers { count: 2 },
             Error::Bind { address, source },
             Error::Signal(taken()),
         ]

@@ -16,6 +16,7 @@ const STORE_CHECK: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NotReady {
     Stopping,
+    Starting,
     AcceptFails,
     SessionStore,
 }
@@ -24,6 +25,7 @@ impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Stopping => "the server is shutting down",
+            Self::Starting => "the server has not read the log of its cluster yet",
             Self::AcceptFails => "the server cannot accept connections",
             Self::SessionStore => "the session store does not answer",
         })
@@ -60,6 +62,9 @@ impl Readiness {
     pub(crate) async fn check(&self, hub: &Hub) -> Result<(), NotReady> {
         if self.0.stopping.load(Ordering::Relaxed) || hub.is_shutting_down() {
             return Err(NotReady::Stopping);
+        }
+        if !hub.is_ready() {
+            return Err(NotReady::Starting);
         }
         if self.0.accept_fails.load(Ordering::Relaxed) {
             return Err(NotReady::AcceptFails);

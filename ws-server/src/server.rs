@@ -14,6 +14,8 @@ use crate::recent_refusals::RecentRefusals;
 use crate::shared::{OperatorHints, ServerShared};
 
 mod accept;
+#[cfg(feature = "cluster")]
+mod cluster;
 #[cfg(feature = "warp")]
 mod filters;
 mod http;
@@ -407,8 +409,9 @@ impl<S, G> Server<S, G> {
     /// # Errors
     ///
     /// Returns an [`Error`] that contains the invalid value: a limit, an origin, the public URL, a
-    /// proxy, or an option of the table's routes.
-    pub fn build(self) -> Result<Ws, Error>
+    /// proxy, or an option of the table's routes. With an engine or Redis, also if there are no secrets
+    /// or no runtime.
+    pub fn build(mut self) -> Result<Ws, Error>
     where
         G: StateFor<S>,
         S: Send + Sync + 'static,
@@ -420,7 +423,7 @@ impl<S, G> Server<S, G> {
         let client_path = self.settings.client_path()?;
         let base = self.settings.base()?;
         let plain_gets = self.settings.plain_gets;
-        let hub = settings::hub(&limits, self.settings.sessions, self.settings.secrets);
+        let hub = self.settings.create_hub(&limits)?;
         policy.request_log = RequestLog::of(&hub);
         client::urls(&base, &client_path).install(&hub);
         let router =

@@ -22,6 +22,9 @@ pub async fn admit(
     request: &Request<'_>,
 ) -> Result<Admission<Permit>, Refusal> {
     let checked = check_request(RouteAccess::from(route), request, policy)?;
+    if !hub.is_ready() {
+        return Err(Refusal::unavailable("the server is starting"));
+    }
     let found = visitor(hub, request, &checked).await;
     let found = found.inspect_err(|error| {
         policy

@@ -16,23 +16,20 @@ use crate::presence::topics::Presence;
 use crate::session::Sessions;
 use crate::topic::{Burst, SharedLog, Topics};
 
-/// The options of a server that shares its log with others. All of them must have the same lanes
-/// and the same secret.
+/// The options of a server that shares its log with others. All of them must have the same lanes.
 ///
 /// ```
 /// use std::time::Duration;
 /// use ws_server::cluster::{ClusterOptions, Lanes};
 ///
-/// let options = ClusterOptions::new([7; 32])
+/// let options = ClusterOptions::DEFAULT
 ///     .lanes(Lanes::new(1).unwrap())
 ///     .publish_timeout(Duration::from_secs(2));
 /// assert_eq!(options.lanes.count(), 1);
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ClusterOptions {
-    /// Seals the positions that clients keep: every server accepts those of the others.
-    pub secret: [u8; 32],
     /// The number of ordered streams of the log; 8 by default. The name of a topic decides its
     /// lane, and all messages of a lane have one order.
     pub lanes: Lanes,
@@ -52,25 +49,14 @@ pub struct ClusterOptions {
     pub(crate) first_incarnation: Option<u64>,
 }
 
-/// Shows no secret.
-impl std::fmt::Debug for ClusterOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ClusterOptions")
-            .field("lanes", &self.lanes)
-            .field("publish_timeout", &self.publish_timeout)
-            .finish_non_exhaustive()
-    }
-}
-
 /// The longest `publish_timeout`: the window must remember what it was sent for.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl ClusterOptions {
-    /// The default options, with the secret that all servers have.
-    pub const fn new(secret: [u8; 32]) -> Self {
+    /// The default options.
+    pub const DEFAULT: Self = {
         let (append, window) = (AppendLimits::DEFAULT, WindowLimits::DEFAULT);
         Self {
-            secret,
             lanes: Lanes::DEFAULT,
             publish_timeout: append.publish_timeout,
             queue: append.records,
@@ -80,7 +66,7 @@ impl ClusterOptions {
             #[cfg(feature = "test-kit")]
             first_incarnation: None,
         }
-    }
+    };
 
     /// Sets the number of lanes.
     pub const fn lanes(mut self, lanes: Lanes) -> Self {
@@ -141,10 +127,17 @@ impl ClusterOptions {
     }
 }
 
+impl Default for ClusterOptions {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 impl Hub {
     /// Creates a hub that shares its log with the hubs of other servers, through an engine: their
     /// subscribers get the same messages of declared topics in the same order, and members are
-    /// those of all. Await [`ready`](Self::ready) before it gets connections.
+    /// those of all. All of them need the same secrets. Await [`ready`](Self::ready) before it gets
+    /// connections.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
@@ -152,14 +145,15 @@ impl Hub {
     /// use ws_server::cluster::{ClusterOptions, Generation, Lanes};
     /// use ws_server::limits::ServerLimits;
     /// use ws_server::prelude::*;
-    /// use ws_server::session::Sessions;
+    /// use ws_server::session::{Secrets, Sessions};
     /// use ws_server::testkit::MemoryEngine;
     ///
     /// topics! { pub News: "news" => String; }
     ///
     /// let engine = MemoryEngine::new(Lanes::DEFAULT, Generation(1));
-    /// let options = ClusterOptions::new([7; 32]);
-    /// let hub = Hub::with_engine(ServerLimits::DEFAULT, Sessions::default(), engine, &options);
+    /// let secrets = Secrets::new([[7; 32]]).unwrap();
+    /// let (limits, options) = (ServerLimits::DEFAULT, ClusterOptions::DEFAULT);
+    /// let hub = Hub::with_engine(limits, Sessions::default(), secrets, engine, &options);
     /// hub.ready().await;
     /// hub.publish(News, &"hello".to_owned()).await.unwrap();
     /// # });
@@ -171,12 +165,12 @@ impl Hub {
     pub fn with_engine(
         limits: ServerLimits,
         sessions: Sessions,
+        secrets: Secrets,
         engine: impl Engine,
         options: &ClusterOptions,
     ) -> Self {
         let history = limits.history;
-        let topics =
-            Topics::with_secrets(limits.publish_inline, history, Secrets::of(options.secret));
+        let topics = Topics::with_secrets(limits.publish_inline, history, secrets);
         let hub = Self::with_topics(&limits, sessions, topics);
         let apply = HubState {
             topics: Arc::downgrade(&hub.inner.topics),

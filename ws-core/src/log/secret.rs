@@ -44,12 +44,6 @@ impl Secrets {
         Some(Self(all)).filter(|Self(all)| !all.is_empty())
     }
 
-    /// The secret that several servers share.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn of(secret: [u8; 32]) -> Self {
-        Self(vec![secret])
-    }
-
     /// A secret that no other server has.
     pub(crate) fn random() -> Self {
         Self(vec![random::bytes()])

@@ -61,6 +61,14 @@ impl SessionOptions {
         self
     }
 
+    /// Same as [`store`](Self::store), unless a store was set before.
+    pub fn default_store(self, store: impl SessionStore) -> Self {
+        if self.store.is_some() {
+            return self;
+        }
+        self.store(store)
+    }
+
     /// Takes sessions from the application.
     pub fn source(mut self, source: impl SessionSource) -> Self {
         self.source = Some(Box::new(source));

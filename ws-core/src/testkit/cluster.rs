@@ -8,8 +8,8 @@ use tokio::time::sleep;
 use super::TestKit;
 use crate::hub::{ClusterOptions, Hub};
 use crate::limits::ServerLimits;
-use crate::log::EntryId;
 use crate::log::shared::{FaultyEngine, FaultyServer, Restart};
+use crate::log::{EntryId, Secrets};
 use crate::session::Sessions;
 
 /// Creates the kit of a node from one without a table.
@@ -165,7 +165,7 @@ impl Cluster {
         seed: u64,
         set_up: impl Fn(TestKit) -> TestKit + Send + 'static,
     ) -> Self {
-        let lanes = ClusterOptions::new(SECRET).lanes;
+        let lanes = ClusterOptions::DEFAULT.lanes;
         let mut cluster = Self {
             server: FaultyServer::new(lanes, seed),
             sessions: Sessions::default(),
@@ -186,10 +186,11 @@ impl Cluster {
     fn start(&mut self) -> ClusterNode {
         let engine = self.server.connect();
         self.started += 1;
-        let mut options = ClusterOptions::new(SECRET);
+        let mut options = ClusterOptions::DEFAULT;
         options.first_incarnation = Some(self.started * INCARNATIONS);
         let (limits, sessions) = (ServerLimits::DEFAULT, self.sessions.clone());
-        let hub = Hub::with_engine(limits, sessions, engine.clone(), &options);
+        let secrets = Secrets::new([SECRET]).expect("32 bytes are enough");
+        let hub = Hub::with_engine(limits, sessions, secrets, engine.clone(), &options);
         let kit = TestKit {
             hub,
             ..TestKit::default()

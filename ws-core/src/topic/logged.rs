@@ -49,6 +49,19 @@ impl TopicLog {
         false
     }
 
+    /// Whether it was read once, if other nodes publish to it too.
+    #[cfg(feature = "cluster")]
+    fn is_ready(&self) -> bool {
+        let shared = self.shared.get();
+        shared.is_none_or(|shared| shared.node.is_ready())
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    #[expect(clippy::unused_self, reason = "only a shared log must be read first")]
+    const fn is_ready(&self) -> bool {
+        true
+    }
+
     pub(super) fn new(history_bytes: usize, secrets: &Secrets) -> Self {
         Self {
             log: LocalLog::new(Lanes::DEFAULT, Generation::random(), history_bytes),
@@ -350,6 +363,11 @@ impl Topics {
     /// Whether pages can continue from their cursors: in the log of this process alone.
     pub(crate) fn has_cursors(&self) -> bool {
         !self.log.is_shared()
+    }
+
+    /// Whether subscribers get everything: the log, if it is shared, was read once.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.log.is_ready()
     }
 
     /// The end of the log, for the cursors of pages.

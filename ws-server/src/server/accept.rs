@@ -37,6 +37,9 @@ pub(super) async fn serve(
         let routes = shared.router.routes().count();
         tracing::info!(%address, routes, "listening");
     }
+    if !shared.hub.is_ready() {
+        tracing::info!("reading the log of the cluster; handshakes get 503 until then");
+    }
     let unsent = Unsent::on_listener(&listener, shared.limits.unsent);
     let http = Arc::new(HttpServer {
         shared: shared.clone(),

@@ -76,7 +76,7 @@ impl<S, G> Server<S, G> {
     /// Sets the secrets that seal what clients keep, such as positions of topics and cursors of
     /// pages. The first one seals, and all of them open, so a secret can be replaced: put the new
     /// one first, and remove the old one a day later. By default, the secret is random and ends with
-    /// the process.
+    /// the process. Servers that share a log need the same secrets.
     ///
     /// ```
     /// # use ws_server::prelude::*;
@@ -89,7 +89,7 @@ impl<S, G> Server<S, G> {
     /// # }
     /// ```
     pub fn secrets(mut self, secrets: Secrets) -> Self {
-        self.settings.secrets = secrets;
+        self.settings.secrets = Some(secrets);
         self
     }
 

@@ -6,7 +6,7 @@ use ws_core::admit::{
 };
 use ws_core::hub::Hub;
 use ws_core::limits::{LimitOptions, ServerLimits};
-use ws_core::session::{Secrets, SessionOptions, Sessions};
+use ws_core::session::{Secrets, SessionOptions};
 
 use crate::base::{self, BasePath};
 use crate::client;
@@ -20,7 +20,10 @@ pub(super) struct Settings {
     pub(super) limits: LimitOptions,
     pub(super) server_limits: ServerLimits,
     pub(super) sessions: SessionOptions,
-    pub(super) secrets: Secrets,
+    /// Random if `None`.
+    pub(super) secrets: Option<Secrets>,
+    #[cfg(feature = "cluster")]
+    pub(super) cluster: super::cluster::ClusterSettings,
     /// Unparsed; `build` checks them, so that setters return no `Result`.
     pub(super) origins: Origins,
     pub(super) public_url: Option<String>,
@@ -91,6 +94,22 @@ impl Settings {
         })
     }
 
+    /// Creates the hub of the server.
+    #[cfg(feature = "cluster")]
+    pub(super) fn create_hub(&mut self, limits: &ServerLimits) -> Result<Hub, Error> {
+        let sessions = std::mem::take(&mut self.sessions);
+        let cluster = std::mem::take(&mut self.cluster);
+        cluster.hub(limits, sessions, self.secrets.take())
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    #[expect(clippy::unnecessary_wraps, reason = "only a shared log can be wrong")]
+    pub(super) fn create_hub(&mut self, limits: &ServerLimits) -> Result<Hub, Error> {
+        let sessions = ws_core::session::Sessions::new(std::mem::take(&mut self.sessions));
+        let secrets = self.secrets.take().unwrap_or_default();
+        Ok(Hub::with_secrets(*limits, sessions, secrets))
+    }
+
     fn trusted_proxies(&self) -> Result<TrustedProxies, Error> {
         let network = |value: &String| {
             value.parse::<Network>().map_err(|_| Error::TrustedProxy {
@@ -99,11 +118,6 @@ impl Settings {
         };
         self.trusted_proxies.iter().map(network).collect()
     }
-}
-
-/// Creates the hub of a server.
-pub(super) fn hub(limits: &ServerLimits, sessions: SessionOptions, secrets: Secrets) -> Hub {
-    Hub::with_secrets(*limits, Sessions::new(sessions), secrets)
 }
 
 /// Parses the origin of a public URL; a slash at its end is ignored.

@@ -4,7 +4,7 @@ use ws_server::cluster::{ClusterOptions, Lanes};
 use ws_server::limits::ServerLimits;
 use ws_server::prelude::*;
 use ws_server::redis::RedisEngine;
-use ws_server::session::Sessions;
+use ws_server::session::{Secrets, Sessions};
 use ws_server::testkit::{TestClient, TestKit};
 
 use crate::server::RedisServer;
@@ -30,8 +30,9 @@ impl Chat {
 /// A node that has read the log.
 async fn node(server: &RedisServer) -> TestKit {
     let engine = RedisEngine::new(server.redis(), Lanes::DEFAULT);
-    let options = ClusterOptions::new([7; 32]);
-    let hub = Hub::with_engine(ServerLimits::DEFAULT, Sessions::default(), engine, &options);
+    let secrets = Secrets::new([[7; 32]]).unwrap();
+    let (limits, options) = (ServerLimits::DEFAULT, ClusterOptions::DEFAULT);
+    let hub = Hub::with_engine(limits, Sessions::default(), secrets, engine, &options);
     hub.ready().await;
     TestKit::with_hub(hub)
 }

@@ -4,4 +4,5 @@ mod connection;
 mod engine;
 mod hubs;
 mod server;
+mod servers;
 mod sessions;

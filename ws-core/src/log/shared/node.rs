@@ -256,6 +256,11 @@ impl Node {
         let _ = ready.wait_for(|ready| *ready).await;
     }
 
+    /// Whether the node has read the members and the whole log once.
+    pub(crate) fn is_ready(&self) -> bool {
+        *self.shared.is_ready.borrow()
+    }
+
     /// The entries that were skipped.
     pub(crate) fn skipped(&self) -> SkippedCounts {
         let skipped = self.shared.skipped.lock();
@@ -325,8 +330,7 @@ impl Node {
         read: impl FnOnce(Option<&OpenedLane>) -> R,
     ) -> R {
         let opened = self.shared.lane(lane).opened();
-        let is_ready = *self.shared.is_ready.borrow();
-        read(opened.as_ref().filter(|_| is_ready))
+        read(opened.as_ref().filter(|_| self.is_ready()))
     }
 
     /// Waits until the node has read up to a position, or has learnt that it is of another
