@@ -112,17 +112,10 @@ pub enum Error {
         "a server that shares a log starts to read it at once; call `build` in a tokio runtime"
     )]
     NoRuntime,
-    /// The URL of Redis is invalid.
+    /// A URL of Redis, or the list of them, is invalid.
     #[cfg(feature = "redis")]
     #[error(transparent)]
     Redis(crate::redis::RedisError),
-    /// The log cannot be spread over this number of Redis servers.
-    #[cfg(feature = "redis")]
-    #[error("`redis` has {count} URLs; give it exactly one")]
-    RedisServers {
-        /// The number of URLs that were set.
-        count: usize,
-    },
     /// The server cannot listen on the address: it is in use, not one of this machine's, or not
     /// allowed.
     #[error(fmt = fmt_bind)]
@@ -214,8 +207,6 @@ mod tests {
             Error::NoRuntime,
             #[cfg(feature = "redis")]
             Error::Redis(crate::redis::RedisError::TlsDisabled),
-            #[cfg(feature = "redis")]
-            Error::RedisServers { count: 2 },
             Error::Bind { address, source },
             Error::Signal(taken()),
         ]

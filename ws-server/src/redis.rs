@@ -24,9 +24,9 @@
 //!
 //! # Requirements
 //!
-//! Redis 7.0 or Valkey 7.2, or later: one primary, not a cluster. `maxmemory-policy` must be
-//! `noeviction`, the default: any other policy deletes sessions silently. A server that does not meet
-//! these requirements is not used.
+//! Redis 7.0 or Valkey 7.2, or later: a primary, also one that sentinels choose, or several of them,
+//! but no Redis Cluster. `maxmemory-policy` must be `noeviction`, the default: any other policy
+//! deletes sessions silently. A server that does not meet these requirements is not used.
 //!
 //! Every key begins with a prefix, `ws:` by default, and expires. A user for this library needs
 //! these permissions:
@@ -40,12 +40,14 @@
 //! A call waits at most a second for a connection, and at most 2.5 seconds for an answer. A
 //! handshake that needs a session then gets 503. Open connections continue.
 
+mod address;
 mod backoff;
 mod channel;
 mod engine;
 mod error;
 mod info;
 mod script;
+mod sentinel;
 mod sessions;
 mod target;
 
@@ -93,6 +95,8 @@ struct Links {
     append: Channel,
     /// For reads, which wait for entries.
     read: Channel,
+    /// For commands that wait for entries of one of several servers.
+    wait: Channel,
     /// For all other commands.
     commands: Channel,
 }
@@ -101,6 +105,21 @@ impl Redis {
     /// Creates a handle to the server with this URL: `redis://user:password@host:port/database`,
     /// or `rediss://` for TLS (feature `redis-tls`). Only the host is required. It connects when it
     /// is first used.
+    ///
+    /// If sentinels choose the primary, the URL has up to 16 of them and the name of the primary:
+    /// `redis-sentinel://user:password@host:port,host:port/name/database`, or `rediss-sentinel://`.
+    /// User and password are those of the primary. Those of the sentinels, if any, follow as
+    /// `?sentinel-user=ada&sentinel-password=secret`.
+    ///
+    /// ```
+    /// use ws_server::redis::Redis;
+    ///
+    /// # fn main() -> Result<(), ws_server::redis::RedisError> {
+    /// let redis = Redis::new("redis-sentinel://:password@10.0.0.5,10.0.0.6,10.0.0.7/main")?;
+    /// assert_eq!(redis.address(), "10.0.0.5:26379,10.0.0.6:26379,10.0.0.7:26379/main");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -112,6 +131,7 @@ impl Redis {
             links: Arc::new(Links {
                 append: Channel::new(target.clone()),
                 read: Channel::new(target.clone()),
+                wait: Channel::new(target.clone()),
                 commands: Channel::new(target.clone()),
                 target,
             }),
@@ -134,7 +154,8 @@ impl Redis {
         Ok(self)
     }
 
-    /// The host and the port, without user and password.
+    /// The host and the port, without user and password; of sentinels all of them, and the name of
+    /// the primary.
     pub fn address(&self) -> &str {
         self.links.target.address()
     }

@@ -13,6 +13,7 @@ use ws_core::log::shared::{
 use ws_core::log::{EntryId, Generation, Lane, Lanes, TopicName};
 
 use super::channel::{Live, Repeat};
+use super::script::Script;
 use super::{Redis, RedisError, milliseconds};
 
 mod history;
@@ -20,9 +21,12 @@ mod keys;
 mod lanes;
 mod reading;
 mod scripts;
+mod servers;
+mod trimming;
 
 use keys::Keys;
 use lanes::{LaneStates, OpenLane};
+use servers::Servers;
 
 /// How long an entry can be read, unless the lane has too many bytes.
 const WINDOW_AGE: Duration = Duration::from_secs(3 * 60);
@@ -39,7 +43,9 @@ const NUMBER_TTL: Duration = Duration::from_secs(10 * 60);
 
 /// The log of several servers in Redis: an [`Engine`]. Clones share it.
 ///
-/// Each lane is a stream. Keys, with the default prefix; `N` is the number of the lane:
+/// Each lane is a stream. With [several servers](Self::over) of Redis, lane `N` is on the server
+/// `N` modulo their number, counted from 0; the members are on the first one. Keys, with the
+/// default prefix; `N` is the number of the lane:
 ///
 /// | key | type | content |
 /// |---|---|---|
@@ -49,7 +55,7 @@ const NUMBER_TTL: Duration = Duration::from_secs(10 * 60);
 /// | `ws:{N}:history:TOPIC` | list | the history of a topic |
 /// | `ws:{N}:number:NODE` | string | the last entry of a node that is in histories |
 /// | `ws:{members}:…` | set, hashes | the members of each node |
-/// | `ws:{lanes}` | string | the number of lanes, which all servers must share |
+/// | `ws:{lanes}` | string | the number of lanes, the hash and the servers of Redis, the same for all |
 ///
 /// All keys expire: histories after their `keep`, all others within an hour of the last use.
 ///
@@ -69,30 +75,86 @@ const NUMBER_TTL: Duration = Duration::from_secs(10 * 60);
 pub struct RedisEngine(Arc<Shared>);
 
 struct Shared {
-    redis: Redis,
+    servers: Servers,
     keys: Keys,
     lanes: Lanes,
+    /// What all engines of the log must have in common, as text.
+    layout: String,
     states: LaneStates,
 }
 
 impl RedisEngine {
     /// Creates an engine with this number of lanes.
     pub fn new(redis: Redis, lanes: Lanes) -> Self {
-        let keys = Keys::new(&redis.prefix);
+        Self::with_servers(Servers::one(redis), lanes)
+    }
+
+    /// Creates an engine whose lanes are on several servers of Redis, which share the load: at most
+    /// one for each lane, with the same prefix. All servers of the log must list them in the same
+    /// order and by the same names.
+    ///
+    /// Order holds within a lane, so topics on different servers of Redis have no common order. If
+    /// one of them is down, the lanes on the others continue. But a server that starts then is not
+    /// [ready](ws_core::hub::Hub::ready) before all can be reached.
+    ///
+    /// ```
+    /// use ws_server::cluster::Lanes;
+    /// use ws_server::redis::{Redis, RedisEngine};
+    ///
+    /// # fn main() -> Result<(), ws_server::redis::RedisError> {
+    /// let servers = [Redis::new("redis://10.0.0.5")?, Redis::new("redis://10.0.0.6")?];
+    /// let engine = RedisEngine::over(servers, Lanes::DEFAULT)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RedisError::Servers`] if the list is empty, longer than the number of lanes, or names a
+    /// server twice, and if the prefixes differ.
+    pub fn over(
+        servers: impl IntoIterator<Item = Redis>,
+        lanes: Lanes,
+    ) -> Result<Self, RedisError> {
+        let servers = Servers::new(servers.into_iter().collect(), lanes)?;
+        Ok(Self::with_servers(servers, lanes))
+    }
+
+    fn with_servers(servers: Servers, lanes: Lanes) -> Self {
         Self(Arc::new(Shared {
-            redis,
-            keys,
+            keys: Keys::new(&servers.first().prefix),
+            layout: servers.layout(lanes),
+            servers,
             lanes,
             states: LaneStates::new(lanes),
         }))
     }
+
+    /// Waits until all servers of Redis are connected, and checks that the log has the same lanes
+    /// and servers as this engine. While one cannot be reached, this waits: limit it with a timeout
+    /// if Redis may come later than the application.
+    ///
+    /// # Errors
+    ///
+    /// [`RedisError::Layout`] if the log has others, or a [`RedisError`] that only an operator can
+    /// correct, such as a wrong password or policy.
+    pub async fn connected(&self) -> Result<(), RedisError> {
+        for redis in self.0.servers.iter() {
+            redis.connected().await?;
+        }
+        for redis in self.0.servers.iter() {
+            let live = redis.links.commands.live().await?;
+            self.0.check_layout(redis, &live).await?;
+        }
+        Ok(())
+    }
 }
 
-/// Shows the server and the number of lanes.
+/// Shows the servers and the number of lanes.
 impl fmt::Debug for RedisEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisEngine")
-            .field("redis", &self.0.redis)
+            .field("servers", &self.0.servers)
             .field("lanes", &self.0.lanes)
             .finish()
     }
@@ -112,7 +174,7 @@ impl Engine for RedisEngine {
         command.arg(self.0.keys.relayed(lane));
         command.arg("MAXLEN").arg("~").arg(RELAYED_ENTRIES);
         command.arg("*").arg("e").arg(&entry[..]);
-        let channel = &self.0.redis.links.append;
+        let channel = &self.0.servers.of(lane).links.append;
         channel.send(&command).await.map_err(EngineError::from)?;
         Ok(())
     }
@@ -139,7 +201,7 @@ impl Engine for RedisEngine {
             let key = self.0.keys.history(lane, topic);
             command.arg(1).arg(key).arg(last);
         };
-        let channel = &self.0.redis.links.commands;
+        let channel = &self.0.servers.of(lane).links.commands;
         let (now, messages): (String, Vec<Bytes>) = scripts::HISTORY
             .run(channel, Repeat::Once, arguments)
             .await
@@ -196,21 +258,22 @@ impl Engine for RedisEngine {
 }
 
 impl Shared {
-    /// Runs a script that may be repeated, on the connection for all commands.
+    /// Runs a script that may be repeated, on the first server of Redis.
     async fn run<T: ::redis::FromRedisValue>(
         &self,
-        script: &super::script::Script,
+        script: &Script,
         arguments: impl Fn(&mut Cmd) + Send + Sync,
     ) -> Result<T, EngineError> {
-        let channel = &self.redis.links.commands;
+        let channel = &self.servers.first().links.commands;
         let answer = script.run(channel, Repeat::Once, arguments).await;
         answer.map_err(EngineError::from)
     }
 
     async fn open(&self, lane: Lane) -> Result<Opened, EngineError> {
-        let channel = &self.redis.links.commands;
+        let redis = self.servers.of(lane);
+        let channel = &redis.links.commands;
         let live = channel.live().await.map_err(EngineError::from)?;
-        self.check_lanes(&live).await?;
+        self.check_layout(redis, &live).await?;
         let server = &live.connected.server;
         let proposed = Generation::random();
         let floor = self.states.highest(lane).time;
@@ -223,7 +286,7 @@ impl Shared {
         };
         let answer = scripts::OPEN.run_on(channel, &live, arguments).await;
         let answer: Vec<String> = answer.map_err(EngineError::from)?;
-        let (opened, end) = reading::opened(&answer).ok_or_else(|| self.unexpected("XINFO"))?;
+        let (opened, end) = reading::opened(&answer).ok_or_else(|| unexpected(redis, "XINFO"))?;
         self.states.opened(
             lane,
             OpenLane {
@@ -235,27 +298,24 @@ impl Shared {
         Ok(opened)
     }
 
-    /// Checks that all servers have the same number of lanes.
-    async fn check_lanes(&self, live: &Live) -> Result<(), EngineError> {
-        let own = self.lanes.count();
-        let arguments = |command: &mut Cmd| {
-            command.arg(1).arg(self.keys.lanes());
-            command.arg(own).arg(milliseconds(TTL));
-        };
-        let channel = &self.redis.links.commands;
-        let answer = scripts::LANES.run_on(channel, live, arguments).await;
-        let found: usize = answer.map_err(EngineError::from)?;
-        if found != own {
-            let address = self.redis.address();
-            return Err(EngineError::NotSent(
-                format!(
-                    "the log in Redis at {address} has {found} lanes, and this server {own}; \
-                     configure all servers alike"
-                )
-                .into(),
-            ));
+    /// Checks that all servers have the same lanes on the same servers of Redis.
+    async fn check_layout(&self, redis: &Redis, live: &Live) -> Result<(), RedisError> {
+        let arguments = |command: &mut Cmd| self.add_layout(command);
+        let channel = &redis.links.commands;
+        let found: String = scripts::LAYOUT.run_on(channel, live, arguments).await?;
+        if found == self.layout {
+            return Ok(());
         }
-        Ok(())
+        Err(RedisError::Layout {
+            address: redis.address().to_owned(),
+            found,
+            expected: self.layout.clone(),
+        })
+    }
+
+    fn add_layout(&self, command: &mut Cmd) {
+        command.arg(1).arg(self.keys.lanes());
+        command.arg(&self.layout).arg(milliseconds(TTL));
     }
 
     /// Checks that the connection is to the server of the generation.
@@ -275,7 +335,8 @@ impl Shared {
     }
 
     async fn append(&self, append: &Append) -> Result<EntryId, EngineError> {
-        let channel = &self.redis.links.append;
+        let redis = self.servers.of(append.lane);
+        let channel = &redis.links.append;
         let live = channel.live().await.map_err(EngineError::from)?;
         self.check_generation(append.lane, append.generation, &live)?;
         let log = self.keys.log(append.lane, append.generation);
@@ -311,56 +372,15 @@ impl Shared {
         };
         // Without an id, the log of this generation is gone.
         let id = id.ok_or(EngineError::Generation)?;
-        let id = reading::entry_id(id.as_bytes()).ok_or_else(|| self.unexpected("XADD"))?;
+        let id = reading::entry_id(id.as_bytes()).ok_or_else(|| unexpected(redis, "XADD"))?;
         self.states.reached(append.lane, id);
         Ok(id)
     }
+}
 
-    /// Removes entries past the limits, and keeps the keys of a lane from expiring. If the memory of
-    /// the server is full, removes half of the entries.
-    async fn trim(&self, lane: Lane) {
-        let is_full = self.states.take_full(lane);
-        let Some(generation) = self.states.generation(lane) else {
-            return;
-        };
-        let share = WINDOW_BYTES / self.lanes.count();
-        let reason = if is_full { "full" } else { "" };
-        let arguments = |command: &mut Cmd| {
-            command.arg(3).arg(self.keys.log(lane, generation));
-            command.arg(self.keys.generation(lane));
-            command.arg(self.keys.relayed(lane));
-            command.arg(milliseconds(WINDOW_AGE)).arg(share);
-            command.arg(milliseconds(TTL)).arg(reason);
-        };
-        let mut trimmed = self.run::<()>(&scripts::TRIM, arguments).await;
-        if lane == Lane(0) && trimmed.is_ok() {
-            trimmed = self.keep_members().await;
-        }
-        if let Err(error) = trimmed {
-            tracing::debug!(%error, lane = lane.0, "a lane could not be trimmed");
-        }
-    }
-
-    /// Keeps the members of the nodes of this engine from expiring.
-    async fn keep_members(&self) -> Result<(), EngineError> {
-        for node in self.states.nodes() {
-            let arguments = |command: &mut Cmd| {
-                self.keys.add_members(command);
-                command.arg(keys::node(node)).arg(milliseconds(TTL));
-            };
-            self.run::<()>(&scripts::RECORD_MEMBERS, arguments).await?;
-        }
-        let arguments = |command: &mut Cmd| {
-            command.arg(1).arg(self.keys.lanes());
-            command.arg(self.lanes.count()).arg(milliseconds(TTL));
-        };
-        self.run(&scripts::LANES, arguments).await
-    }
-
-    fn unexpected(&self, command: &'static str) -> EngineError {
-        let address = self.redis.address().to_owned();
-        EngineError::from(RedisError::Answer { address, command })
-    }
+fn unexpected(redis: &Redis, command: &'static str) -> EngineError {
+    let address = redis.address().to_owned();
+    EngineError::from(RedisError::Answer { address, command })
 }
 
 /// A command without an answer, or with an unexpected one, may have been executed.

@@ -51,10 +51,40 @@ pub enum RedisError {
         address: String,
     },
     /// The server belongs to a Redis Cluster.
-    #[error("Redis at {address} is a node of a cluster; connect to a single server")]
+    #[error(
+        "Redis at {address} is a node of a Redis Cluster; connect to one or several primaries with \
+         `cluster-enabled no`"
+    )]
     Cluster {
         /// The host and the port.
         address: String,
+    },
+    /// No sentinel that answers knows the name of the primary.
+    #[error("the sentinel at {address} knows no primary {name:?}; correct the name in the URL")]
+    UnknownPrimary {
+        /// The host and the port of a sentinel.
+        address: String,
+        /// The name in the URL.
+        name: String,
+    },
+    /// The list of servers of a log is invalid.
+    #[error("the servers of the log are invalid: {reason}")]
+    Servers {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The log was created with another number of lanes, or on other servers.
+    #[error(
+        "the log in Redis at {address} has {found}, and this server {expected}; configure all \
+         servers alike"
+    )]
+    Layout {
+        /// The host and the port.
+        address: String,
+        /// What the log has.
+        found: String,
+        /// What this server would have.
+        expected: String,
     },
     /// The server evicts keys when its memory is full.
     #[error(
@@ -165,6 +195,7 @@ impl RedisError {
                 | Self::Version { .. }
                 | Self::Replica { .. }
                 | Self::Cluster { .. }
+                | Self::UnknownPrimary { .. }
                 | Self::Eviction { .. }
                 | Self::Refused { .. }
         )

@@ -98,7 +98,8 @@ mod tests {
         let expected = "Redis at redis:6379 has version 6.2.14; use 7.0 or later";
         assert_eq!(version, expected);
         let cluster = error(&INFO.replace("cluster_enabled:0", "cluster_enabled:1"));
-        let expected = "Redis at redis:6379 is a node of a cluster; connect to a single server";
+        let expected = "Redis at redis:6379 is a node of a Redis Cluster; connect to one or several \
+            primaries with `cluster-enabled no`";
         assert_eq!(cluster, expected);
         let cut = error(&INFO.replace("run_id:b1\r\n", ""));
         assert_eq!(cut, "Redis at redis:6379 gave an unexpected answer to INFO");

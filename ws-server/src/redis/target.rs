@@ -4,15 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
-    PushKind,
-};
+use ::redis::{AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::RedisError;
+use super::address::Place;
 use super::info::{self, ServerId};
+use super::{RedisError, sentinel};
 
 /// How long an attempt to connect may take, checks included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -21,9 +19,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// default of 500 ms, and shorter than any caller waits, so that a silent connection is replaced.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// The server with one URL.
+/// The server with one URL, or the primary that the sentinels of one name.
 pub(super) struct Target {
-    client: Client,
+    place: Place,
     address: String,
     /// The server to which the last connection was made. Another one may be older than a change: a
     /// server that was demoted and promoted again ends only connections that wait.
@@ -41,36 +39,22 @@ pub(super) struct Connected {
 impl Target {
     /// Parses a URL.
     pub(super) fn new(url: &str) -> Result<Self, RedisError> {
-        let is_tls = url.starts_with("rediss://");
-        if is_tls && cfg!(not(feature = "redis-tls")) {
-            return Err(RedisError::TlsDisabled);
-        }
-        if !is_tls && !url.starts_with("redis://") {
-            return Err(RedisError::Url);
-        }
-        let info = url.into_connection_info().map_err(|_| RedisError::Url)?;
-        let address = match info.addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                format!("{host}:{port}")
-            }
-            _ => return Err(RedisError::Url),
-        };
-        // The third version of the protocol reports the end of an idle connection at once.
-        let settings = info.redis_settings().clone();
-        let settings = settings
-            .set_protocol(ProtocolVersion::RESP3)
-            .set_lib_name("ws-server", env!("CARGO_PKG_VERSION"));
-        let client = Client::open(info.set_redis_settings(settings));
+        let place = Place::parse(url)?;
         Ok(Self {
-            client: client.map_err(|_| RedisError::Url)?,
-            address,
+            address: place.address(),
+            place,
             server: Mutex::default(),
         })
     }
 
-    /// The host and the port.
+    /// The host and the port, or those of the sentinels and the name of the primary.
     pub(super) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The database.
+    pub(super) fn database(&self) -> i64 {
+        self.place.database()
     }
 
     fn server(&self) -> MutexGuard<'_, Option<ServerId>> {
@@ -84,17 +68,36 @@ impl Target {
 
     /// Connects, and checks the server.
     pub(super) async fn connect(&self) -> Result<Connected, RedisError> {
-        let connected = timeout(CONNECT_TIMEOUT, self.connect_and_check()).await;
+        let sentinels = match &self.place {
+            Place::Server(server) => return self.connect_to(server).await,
+            Place::Primary(sentinels) => sentinels,
+        };
+        let primary = sentinel::primary(sentinels).await?;
+        self.connect_to(&primary)
+            .await
+            .map_err(|error| match error {
+                // The sentinels have not noticed yet, or this failover is not complete.
+                RedisError::Replica { address } => RedisError::Unreachable {
+                    reason: "the primary that the sentinels name is a replica".to_owned(),
+                    address,
+                },
+                error => error,
+            })
+    }
+
+    async fn connect_to(&self, server: &ConnectionInfo) -> Result<Connected, RedisError> {
+        let connected = timeout(CONNECT_TIMEOUT, self.connect_and_check(server)).await;
         connected.unwrap_or_else(|_| {
             Err(RedisError::Unreachable {
-                address: self.address.clone(),
+                address: server.addr().to_string(),
                 reason: "timed out".to_owned(),
             })
         })
     }
 
-    async fn connect_and_check(&self) -> Result<Connected, RedisError> {
-        let failed = |error| RedisError::of_connecting(&error, &self.address);
+    async fn connect_and_check(&self, server: &ConnectionInfo) -> Result<Connected, RedisError> {
+        let address = server.addr().to_string();
+        let failed = |error| RedisError::of_connecting(&error, &address);
         let ended = Arc::new(Notify::new());
         let notified = ended.clone();
         let on_push = move |push: PushInfo| {
@@ -107,9 +110,8 @@ impl Target {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(ANSWER_TIMEOUT))
             .set_push_sender(on_push);
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
+        let client = Client::open(server.clone()).map_err(failed)?;
+        let connection = client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connection.await.map_err(failed)?;
         let mut pipeline = ::redis::pipe();
         for section in ["server", "replication", "memory", "cluster"] {
@@ -119,54 +121,12 @@ impl Target {
             .query_async(&mut connection)
             .await
             .map_err(failed)?;
-        let server = info::check(&info.concat(), &self.address)?;
+        let server = info::check(&info.concat(), &address)?;
         *self.server() = Some(server.clone());
         Ok(Connected {
             connection,
             server,
             ended,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_names_a_server_with_optional_port_user_and_database() {
-        let address = |url| Target::new(url).map(|target| target.address);
-        assert_eq!(address("redis://10.0.0.5").unwrap(), "10.0.0.5:6379");
-        assert_eq!(
-            address("redis://ada:secret@redis.example:7000/3").unwrap(),
-            "redis.example:7000"
-        );
-        assert_eq!(address("redis://[::1]:7000").unwrap(), "::1:7000");
-    }
-
-    #[test]
-    fn an_invalid_url_is_not_shown() {
-        for url in [
-            "",
-            "10.0.0.5",
-            "http://10.0.0.5",
-            "redis://:secret@host:port",
-            "redis://:secret@host/database",
-            "redis+unix:///run/redis.sock",
-            "unix:///run/redis.sock",
-        ] {
-            assert_eq!(Target::new(url).err(), Some(RedisError::Url), "{url}");
-        }
-        assert!(!RedisError::Url.to_string().contains("secret"));
-    }
-
-    #[test]
-    fn tls_requires_its_feature() {
-        let target = Target::new("rediss://10.0.0.5");
-        if cfg!(feature = "redis-tls") {
-            assert_eq!(target.ok().unwrap().address(), "10.0.0.5:6379");
-        } else {
-            assert_eq!(target.err(), Some(RedisError::TlsDisabled));
-        }
     }
 }

@@ -4,11 +4,15 @@ use std::fmt;
 
 use ws_core::hub::{ClusterOptions, Hub};
 use ws_core::limits::ServerLimits;
+#[cfg(feature = "redis")]
+use ws_core::log::Lanes;
 use ws_core::log::shared::Engine;
 use ws_core::session::{Secrets, SessionOptions, Sessions};
 
 use super::{Server, Ws};
 use crate::failure::Error;
+#[cfg(feature = "redis")]
+use crate::redis::{Redis, RedisEngine, RedisError, RedisStore};
 
 /// Creates a hub over an engine.
 type StartHub = dyn FnOnce(ServerLimits, Sessions, Secrets, &ClusterOptions) -> Hub + Send + Sync;
@@ -63,10 +67,8 @@ impl ClusterSettings {
             }
             #[cfg(feature = "redis")]
             LogSource::Redis(urls) => {
-                let redis = redis(&urls)?;
+                let (engine, store) = redis(&urls, options.lanes).map_err(Error::Redis)?;
                 let secrets = shared_secrets(secrets)?;
-                let engine = crate::redis::RedisEngine::new(redis.clone(), options.lanes);
-                let store = crate::redis::RedisStore::new(redis);
                 let sessions = Sessions::new(sessions.default_store(store));
                 Ok(Hub::with_engine(
                     *limits, sessions, secrets, engine, &options,
@@ -85,12 +87,17 @@ fn shared_secrets(secrets: Option<Secrets>) -> Result<Secrets, Error> {
     }
 }
 
+/// The log on all servers of Redis, and the sessions on the first one.
 #[cfg(feature = "redis")]
-fn redis(urls: &[String]) -> Result<crate::redis::Redis, Error> {
-    match urls {
-        [url] => crate::redis::Redis::new(url).map_err(Error::Redis),
-        _ => Err(Error::RedisServers { count: urls.len() }),
-    }
+fn redis(urls: &[String], lanes: Lanes) -> Result<(RedisEngine, RedisStore), RedisError> {
+    let all = urls.iter().map(|url| Redis::new(url));
+    let all = all.collect::<Result<Vec<_>, _>>()?;
+    let engine = RedisEngine::over(all.iter().cloned(), lanes)?;
+    let first = all.into_iter().next();
+    let first = first.ok_or(RedisError::Servers {
+        reason: "the list is empty",
+    })?;
+    Ok((engine, RedisStore::new(first)))
 }
 
 impl<S, G> Server<S, G> {
@@ -137,10 +144,11 @@ impl<S, G> Server<S, G> {
     /// [`session_store`](Self::session_store), and a [`RedisEngine`](crate::redis::RedisEngine), as
     /// [`engine`](Self::engine) describes.
     ///
-    /// `urls` has one URL, written as in `redis://user:password@host:port/database`; more than one
-    /// is an error of [`build`](Self::build) for now. The server starts while Redis is down, and is
-    /// ready when it has reached it. For another prefix of the keys, use `engine` and
-    /// `session_store`.
+    /// The URLs are those of [`Redis::new`](crate::redis::Redis::new), as in
+    /// `redis://user:password@host:port/database`. One is enough. With several, the log is spread
+    /// over all of them, see [`RedisEngine::over`](crate::redis::RedisEngine::over), and the sessions
+    /// are in the first one. The server starts while Redis is down, and is ready when it has reached
+    /// it. For another prefix of the keys, use `engine` and `session_store`.
     ///
     /// ```no_run
     /// use ws_server::prelude::*;
@@ -237,15 +245,17 @@ mod tests {
 
     #[cfg(feature = "redis")]
     #[tokio::test]
-    async fn redis_has_exactly_one_url_and_it_is_checked() {
+    async fn the_urls_of_redis_are_checked() {
         let over = |urls: &[&str]| ClusterSettings {
             log: LogSource::Redis(urls.iter().map(|url| (*url).to_owned()).collect()),
             options: ClusterOptions::DEFAULT,
         };
         let error = |urls: &[&str]| build(over(urls), secrets()).unwrap_err();
-        assert!(matches!(error(&[]), Error::RedisServers { count: 0 }));
-        let two = error(&["redis://a", "redis://b"]);
-        assert!(matches!(two, Error::RedisServers { count: 2 }));
+        for urls in [&[][..], &["redis://a", "redis://a"]] {
+            let error = error(urls);
+            let is_list = matches!(error, Error::Redis(RedisError::Servers { .. }));
+            assert!(is_list, "{error}");
+        }
         assert!(matches!(error(&["http://a"]), Error::Redis(_)));
         let shown = format!("{:?}", over(&["redis://:secret@a"]));
         assert!(!shown.contains("secret"), "{shown}");

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use ws_server::cluster::{
     Append, Engine, EngineError, EntryId, Lane, Lanes, Opened, READ_ENTRIES, READ_WAIT, TopicName,
 };
-use ws_server::redis::{Redis, RedisEngine};
+use ws_server::redis::{Redis, RedisEngine, RedisError};
 use ws_server::testkit::engines::{self, new_append, new_kept, new_read};
 
 use crate::server::RedisServer;
@@ -73,18 +73,11 @@ async fn the_engine_passes_the_suite() {
 async fn entries_that_were_trimmed_are_counted() {
     let server = RedisServer::start();
     let trim = async |lane: Lane, keep| {
-        let log = log_of(&server, lane);
+        let log = server.log_of(lane);
         let trimmed = server.command(&format!("XTRIM {log} MAXLEN {keep}"));
         assert!(trimmed.starts_with(':'), "{trimmed}");
     };
     engines::check_trimmed(&engine(&server), trim).await;
-}
-
-/// The key of the log of a lane.
-fn log_of(server: &RedisServer, lane: Lane) -> String {
-    let keys = server.command(&format!("KEYS ws:{{{}}}:log:*", lane.0));
-    let log = keys.lines().find(|line| line.starts_with("ws:"));
-    log.expect("the lane was opened").to_owned()
 }
 
 #[tokio::test]
@@ -94,7 +87,7 @@ async fn a_flushed_server_and_a_removed_log_are_other_generations() {
     let flush = async || assert!(server.command("FLUSHALL").starts_with("+OK"));
     engines::check_replaced(&engine, flush).await;
     let remove = async || {
-        let log = log_of(&server, LANE);
+        let log = server.log_of(LANE);
         assert!(server.command(&format!("DEL {log}")).starts_with(":1"));
     };
     engines::check_replaced(&engine, remove).await;
@@ -316,8 +309,21 @@ async fn a_server_with_another_number_of_lanes_is_refused() {
     let server = RedisServer::start();
     open(&engine(&server)).await;
     let four = RedisEngine::new(server.redis(), Lanes::new(4).unwrap());
-    let error = four.open(LANE).await.unwrap_err().to_string();
-    assert!(error.contains("has 8 lanes, and this server 4"), "{error}");
+    let address = server.redis().address().to_owned();
+    let layout = RedisError::Layout {
+        address: address.clone(),
+        found: "8 lanes by fnv-1a on 1 server".to_owned(),
+        expected: "4 lanes by fnv-1a on 1 server".to_owned(),
+    };
+    let expected = format!(
+        "the log in Redis at {address} has 8 lanes by fnv-1a on 1 server, and this server 4 lanes \
+         by fnv-1a on 1 server; configure all servers alike"
+    );
+    assert_eq!(layout.to_string(), expected);
+    assert_eq!(four.connected().await, Err(layout));
+    let error = four.open(LANE).await;
+    assert_eq!(error, Err(EngineError::NotSent(expected.into())));
+    assert_eq!(engine(&server).connected().await, Ok(()));
     let shop = server.redis().prefix("shop:").unwrap();
     let shop = RedisEngine::new(shop, Lanes::new(4).unwrap());
     shop.open(LANE).await.unwrap();
@@ -328,7 +334,7 @@ async fn entries_of_other_programs_are_read_as_empty_ones() {
     let server = RedisServer::start();
     let engine = engine(&server);
     let opened = open(&engine).await;
-    let log = log_of(&server, LANE);
+    let log = server.log_of(LANE);
     for fields in ["name value", "e 1 f 2", "e own"] {
         let added = server.command(&format!("XADD {log} * {fields}"));
         assert!(added.starts_with('$'), "{added}");

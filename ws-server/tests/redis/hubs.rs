@@ -1,53 +1,9 @@
 //! Hubs that share the log in one Redis.
 
-use ws_server::cluster::{ClusterOptions, Lanes};
-use ws_server::limits::ServerLimits;
 use ws_server::prelude::*;
-use ws_server::redis::RedisEngine;
-use ws_server::session::{Secrets, Sessions};
-use ws_server::testkit::{TestClient, TestKit};
 
+use crate::nodes::{join, node, texts};
 use crate::server::RedisServer;
-
-topics! {
-    Lines: "lines" => String { history: 100, keep: 10m };
-}
-
-struct Chat;
-
-#[ws_handler]
-impl Chat {
-    fn init(socket: &Socket<Self>) -> Self {
-        socket.subscribe(Lines.replay(100));
-        Chat
-    }
-
-    fn message(&mut self, line: String, hub: &Hub) {
-        hub.publish(Lines, &line);
-    }
-}
-
-/// A node that has read the log.
-async fn node(server: &RedisServer) -> TestKit {
-    let engine = RedisEngine::new(server.redis(), Lanes::DEFAULT);
-    let secrets = Secrets::new([[7; 32]]).unwrap();
-    let (limits, options) = (ServerLimits::DEFAULT, ClusterOptions::DEFAULT);
-    let hub = Hub::with_engine(limits, Sessions::default(), secrets, engine, &options);
-    hub.ready().await;
-    TestKit::with_hub(hub)
-}
-
-async fn join(node: &TestKit) -> TestClient {
-    node.handler::<Chat>().connect().await.unwrap()
-}
-
-async fn texts(client: &mut TestClient, count: usize) -> Vec<String> {
-    let mut texts = Vec::new();
-    for _ in 0..count {
-        texts.push(client.text().await);
-    }
-    texts
-}
 
 #[tokio::test]
 async fn clients_of_two_nodes_get_the_same_messages_in_the_same_order() {

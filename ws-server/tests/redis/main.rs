@@ -2,7 +2,13 @@
 
 mod connection;
 mod engine;
+mod failover;
+mod faults;
 mod hubs;
+mod nodes;
+mod proxy;
+mod sentinels;
 mod server;
 mod servers;
 mod sessions;
+mod several;

@@ -1,13 +1,14 @@
 //! A `redis-server` on a free port, in a temporary folder.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
+use ws_server::cluster::Lane;
 use ws_server::redis::Redis;
 
 /// How long a server may take to start.
@@ -106,6 +107,17 @@ impl RedisServer {
         assert!(kill.status().unwrap().success());
     }
 
+    /// The port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Removes the snapshot: the next start is an empty one.
+    pub(crate) fn remove_snapshot(&self) {
+        // There may be none.
+        let _ = fs::remove_file(self.folder.join("dump.rdb"));
+    }
+
     /// The URL, with a user and a password such as `":secret@"`, or without.
     pub(crate) fn url(&self, user: &str) -> String {
         format!("redis://{user}127.0.0.1:{}", self.port)
@@ -118,13 +130,25 @@ impl RedisServer {
 
     /// Sends a command on a connection of its own. Returns its answer as the protocol has it.
     pub(crate) fn command(&self, command: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let login = self.password.map(|password| format!("AUTH {password}\r\n"));
-        let text = format!("{}{command}\r\nQUIT\r\n", login.unwrap_or_default());
-        stream.write_all(text.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        send(
+            self.port,
+            &format!("{}{command}", login.unwrap_or_default()),
+        )
+    }
+
+    /// The keys that match a pattern.
+    pub(crate) fn keys(&self, pattern: &str) -> Vec<String> {
+        let keys = self.command(&format!("KEYS {pattern}"));
+        let keys = keys.lines().filter(|line| line.contains(':'));
+        keys.map(str::to_owned).collect()
+    }
+
+    /// The key of the log of a lane.
+    pub(crate) fn log_of(&self, lane: Lane) -> String {
+        let mut keys = self.keys(&format!("ws:{{{}}}:log:*", lane.0));
+        assert_eq!(keys.len(), 1, "the lane was opened");
+        keys.remove(0)
     }
 }
 
@@ -136,7 +160,20 @@ impl Drop for RedisServer {
     }
 }
 
-fn free_port() -> u16 {
+/// Sends a command to the server on this port.
+pub(crate) fn send(port: u16, command: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream
+        .write_all(format!("{command}\r\n").as_bytes())
+        .unwrap();
+    // It closes the connection behind the answers. Sentinels have no command for that.
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().port()
 }

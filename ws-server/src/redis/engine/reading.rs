@@ -1,36 +1,123 @@
 //! Reads the lanes, and the answers of the commands for it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use ::redis::{Cmd, Value};
 use bytes::Bytes;
+use futures::future::join_all;
+use tokio::time::{Instant, sleep, timeout_at};
 use ws_core::log::shared::{Census, EngineError, LaneRead, Opened, READ_WAIT, ReadFrom};
 use ws_core::log::{EntryId, Generation};
 
+use super::super::Redis;
 use super::super::channel::Live;
-use super::{Shared, scripts};
+use super::{Shared, scripts, unexpected};
 
 /// Entries with their ids, in order.
 type Entries = Vec<(EntryId, Bytes)>;
 
+/// Whether a read waits for the first entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wait {
+    ForEntries,
+    Never,
+}
+
+/// A pause after a failed command, so that a loop of reads does not spin.
+const PAUSE: Duration = Duration::from_millis(50);
+
 impl Shared {
     /// Reads new entries of these lanes; waits for the first.
     pub(super) async fn read(
-        &self,
+        self: &Arc<Self>,
         from: &[ReadFrom],
         most: usize,
     ) -> Result<Vec<LaneRead>, EngineError> {
-        let channel = &self.redis.links.read;
-        let live = channel.live().await.map_err(EngineError::from)?;
-        let mut keys = Vec::new();
-        for from in from {
-            self.check_generation(from.lane, from.generation, &live)?;
-            keys.push(self.keys.log(from.lane, from.generation));
+        if self.servers.count() == 1 {
+            let redis = self.servers.first();
+            return self.read_server(redis, from, most, Wait::ForEntries).await;
         }
+        let deadline = Instant::now() + READ_WAIT;
+        let mut by_server = vec![Vec::new(); self.servers.count()];
+        for from in from {
+            by_server[self.servers.index(from.lane)].push(*from);
+        }
+        loop {
+            let reads = self.read_servers(&by_server, most).await?;
+            let has_entries =
+                |read: &LaneRead| !read.entries.is_empty() || !read.relayed.is_empty();
+            if reads.iter().any(has_entries) || Instant::now() >= deadline {
+                return Ok(reads);
+            }
+            for (index, from) in by_server.iter().enumerate() {
+                self.wait_for_entries(index, from);
+            }
+            // After the deadline, what there is then.
+            let _ = timeout_at(deadline, self.servers.arrived.notified()).await;
+        }
+    }
+
+    /// Reads what the servers have. Leaves out the lanes of those that do not answer, unless none
+    /// does.
+    async fn read_servers(
+        &self,
+        by_server: &[Vec<ReadFrom>],
+        most: usize,
+    ) -> Result<Vec<LaneRead>, EngineError> {
+        let reads = by_server.iter().zip(self.servers.iter());
+        let reads = reads.map(|(from, redis)| self.read_server(redis, from, most, Wait::Never));
+        let (mut all, mut failed) = (Vec::new(), None);
+        for (index, read) in join_all(reads).await.into_iter().enumerate() {
+            let has_failed = &self.servers.waiter(index).failed;
+            let failed_before = has_failed.swap(read.is_err(), Ordering::Relaxed);
+            match read {
+                Ok(reads) => all.extend(reads),
+                Err(EngineError::Generation) => return Err(EngineError::Generation),
+                Err(error) => {
+                    if !failed_before {
+                        tracing::warn!(%error, "some lanes of the log cannot be read");
+                    }
+                    failed = Some(error);
+                }
+            }
+        }
+        match failed {
+            Some(error) if all.is_empty() => Err(error),
+            _ => Ok(all),
+        }
+    }
+
+    /// Notifies when a server has entries behind these, unless a command already waits for some.
+    fn wait_for_entries(self: &Arc<Self>, index: usize, from: &[ReadFrom]) {
+        let waiter = self.servers.waiter(index).clone();
+        if from.is_empty() || !waiter.begin() {
+            return;
+        }
+        let (this, from) = (self.clone(), from.to_vec());
+        tokio::spawn(async move {
+            let (command, _) = this.xread(&from, 1, Wait::ForEntries);
+            let channel = &this.servers.of(from[0].lane).links.wait;
+            if channel.send(&command).await.is_err() {
+                sleep(PAUSE).await;
+            }
+            waiter.end();
+            this.servers.arrived.notify_one();
+        });
+    }
+
+    /// The command that reads new entries of these lanes, and the keys of its streams.
+    fn xread(&self, from: &[ReadFrom], most: usize, wait: Wait) -> (Cmd, Vec<String>) {
+        let log = |from: &ReadFrom| self.keys.log(from.lane, from.generation);
+        let mut keys: Vec<_> = from.iter().map(log).collect();
         keys.extend(from.iter().map(|from| self.keys.relayed(from.lane)));
         let mut command = ::redis::cmd("XREAD");
         command.arg("COUNT").arg(most);
-        command.arg("BLOCK").arg(super::milliseconds(READ_WAIT));
+        if wait == Wait::ForEntries {
+            command.arg("BLOCK").arg(super::milliseconds(READ_WAIT));
+        }
         command.arg("STREAMS").arg(&keys);
         for from in from {
             command.arg(id_text(from.after));
@@ -38,9 +125,29 @@ impl Shared {
         for from in from {
             command.arg(id_text(from.relayed_after));
         }
+        (command, keys)
+    }
+
+    /// Reads new entries of lanes of one server.
+    async fn read_server(
+        &self,
+        redis: &Redis,
+        from: &[ReadFrom],
+        most: usize,
+        wait: Wait,
+    ) -> Result<Vec<LaneRead>, EngineError> {
+        let channel = &redis.links.read;
+        let live = channel.live().await.map_err(EngineError::from)?;
+        for from in from {
+            self.check_generation(from.lane, from.generation, &live)?;
+        }
+        if from.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (command, keys) = self.xread(from, most, wait);
         let answer = channel.send_on(&live, &command).await;
         let answer = answer.map_err(EngineError::from)?;
-        let mut streams = streams(answer).ok_or_else(|| self.unexpected("XREAD"))?;
+        let mut streams = streams(answer).ok_or_else(|| unexpected(redis, "XREAD"))?;
         let (logs, relayed) = keys.split_at(from.len());
         let mut reads = Vec::with_capacity(from.len());
         for ((from, log), relayed) in from.iter().zip(logs).zip(relayed) {
@@ -53,13 +160,14 @@ impl Shared {
                 census: None,
             });
         }
-        self.count(&live, from, &mut reads, most).await?;
+        self.count(redis, &live, from, &mut reads, most).await?;
         Ok(reads)
     }
 
     /// Counts the entries of the lanes from which some may have been removed unread.
     async fn count(
         &self,
+        redis: &Redis,
         live: &Live,
         from: &[ReadFrom],
         reads: &mut [LaneRead],
@@ -83,16 +191,16 @@ impl Shared {
                 command.arg(self.keys.log(read.lane, read.generation));
             }
         };
-        let channel = &self.redis.links.read;
+        let channel = &redis.links.read;
         let answer = scripts::CENSUS.run_on(channel, live, arguments).await;
         let answer: Vec<Option<Vec<String>>> = answer.map_err(EngineError::from)?;
         if answer.len() != counted.len() {
-            return Err(self.unexpected("XINFO"));
+            return Err(unexpected(redis, "XINFO"));
         }
         for ((read, is_end), answer) in counted.into_iter().zip(answer) {
             // The log of this generation is gone.
             let answer = answer.ok_or(EngineError::Generation)?;
-            let census = census(&answer).ok_or_else(|| self.unexpected("XINFO"))?;
+            let census = census(&answer).ok_or_else(|| unexpected(redis, "XINFO"))?;
             read.census = Some(census);
             self.states.counted(read.lane, is_end);
         }

@@ -170,12 +170,15 @@ return all
 ",
 );
 
-/// Key: the number of lanes. Arguments: the number of this server, time to live. Returns the number
-/// that all servers have.
-pub(super) static LANES: Script = Script::new(
-    "lanes",
+/// Key: the layout. Arguments: that of this engine, time to live. Returns the one that all engines
+/// must have. Begins with commands that need no memory.
+pub(super) static LAYOUT: Script = Script::new(
+    "layout",
     "
-redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
-return tonumber(redis.call('GET', KEYS[1]))
+local layout = redis.call('GET', KEYS[1])
+if layout == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if layout then return layout end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return ARGV[1]
 ",
 );

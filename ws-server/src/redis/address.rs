@@ -1,0 +1,228 @@
+//! The URLs of servers, and of sentinels.
+
+use ::redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
+};
+
+use super::RedisError;
+
+/// The port of a sentinel, unless the URL names another one.
+const SENTINEL_PORT: u16 = 26_379;
+
+/// The most sentinels of one URL.
+const MAX_SENTINELS: usize = 16;
+
+/// What a URL names.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// A server.
+    Server(Box<ConnectionInfo>),
+    /// The primary that sentinels know by this name.
+    Primary(Box<Sentinels>),
+}
+
+/// Sentinels, and how to log on to the primary that they name.
+#[derive(Debug)]
+pub(super) struct Sentinels {
+    pub(super) name: String,
+    pub(super) all: Vec<ConnectionInfo>,
+    /// User, password, database and TLS of the primary; its host and port are those of the first
+    /// sentinel.
+    pub(super) primary: ConnectionInfo,
+}
+
+impl Place {
+    /// Parses a URL.
+    ///
+    /// # Errors
+    ///
+    /// [`RedisError::Url`] or [`RedisError::TlsDisabled`].
+    pub(super) fn parse(url: &str) -> Result<Self, RedisError> {
+        let (scheme, rest) = url.split_once("://").ok_or(RedisError::Url)?;
+        let is_tls = matches!(scheme, "rediss" | "rediss-sentinel");
+        if is_tls && cfg!(not(feature = "redis-tls")) {
+            return Err(RedisError::TlsDisabled);
+        }
+        match scheme {
+            "redis" | "rediss" => Ok(Self::Server(Box::new(info(url)?))),
+            "redis-sentinel" => sentinels("redis", rest).map(Self::Primary),
+            "rediss-sentinel" => sentinels("rediss", rest).map(Self::Primary),
+            _ => Err(RedisError::Url),
+        }
+    }
+
+    /// The host and the port, without user and password. That of sentinels ends with the name of
+    /// the primary.
+    pub(super) fn address(&self) -> String {
+        match self {
+            Self::Server(server) => server.addr().to_string(),
+            Self::Primary(of) => {
+                let all = of.all.iter().map(|info| info.addr().to_string());
+                format!("{}/{}", all.collect::<Vec<_>>().join(","), of.name)
+            }
+        }
+    }
+
+    /// The database.
+    pub(super) fn database(&self) -> i64 {
+        match self {
+            Self::Server(server) => server.redis_settings().db(),
+            Self::Primary(of) => of.primary.redis_settings().db(),
+        }
+    }
+}
+
+/// Parses the part behind the scheme: `user:password@host:port,host:port/name/database`, and
+/// behind it perhaps `?sentinel-user=ada&sentinel-password=secret`. `scheme` is that of a server.
+fn sentinels(scheme: &str, rest: &str) -> Result<Box<Sentinels>, RedisError> {
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (hosts, path) = rest.split_once('/').ok_or(RedisError::Url)?;
+    let (user, hosts) = match hosts.rsplit_once('@') {
+        Some((user, hosts)) => (format!("{user}@"), hosts),
+        None => (String::new(), hosts),
+    };
+    let (name, database) = path.split_once('/').unwrap_or((path, "0"));
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(RedisError::Url);
+    }
+    let sentinel_user = sentinel_user(query)?;
+    let host = |host: &str| {
+        // An IPv6 address has brackets around its colons.
+        let has_port = host.rsplit(']').next().is_some_and(|it| it.contains(':'));
+        let port = if has_port {
+            String::new()
+        } else {
+            format!(":{SENTINEL_PORT}")
+        };
+        info(&format!("{scheme}://{sentinel_user}{host}{port}/0"))
+    };
+    let all: Vec<_> = hosts.split(',').map(host).collect::<Result<_, _>>()?;
+    if all.len() > MAX_SENTINELS {
+        return Err(RedisError::Url);
+    }
+    let first = hosts.split(',').next().unwrap_or_default();
+    Ok(Box::new(Sentinels {
+        name: name.to_owned(),
+        all,
+        primary: info(&format!("{scheme}://{user}{first}/{database}"))?,
+    }))
+}
+
+/// The user and the password for the sentinels, as a part of a URL.
+fn sentinel_user(query: &str) -> Result<String, RedisError> {
+    let (mut user, mut password) = ("", None);
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=') {
+            Some(("sentinel-user", value)) => user = value,
+            Some(("sentinel-password", value)) => password = Some(value),
+            _ => return Err(RedisError::Url),
+        }
+    }
+    Ok(match password {
+        Some(password) => format!("{user}:{password}@"),
+        None if user.is_empty() => String::new(),
+        None => format!("{user}@"),
+    })
+}
+
+/// Parses the URL of one server.
+fn info(url: &str) -> Result<ConnectionInfo, RedisError> {
+    let info = url.into_connection_info().map_err(|_| RedisError::Url)?;
+    if !matches!(
+        info.addr(),
+        ConnectionAddr::Tcp(..) | ConnectionAddr::TcpTls { .. }
+    ) {
+        return Err(RedisError::Url);
+    }
+    let settings = settings(info.redis_settings());
+    Ok(info.set_redis_settings(settings))
+}
+
+/// The third version of the protocol reports the end of an idle connection at once.
+fn settings(settings: &RedisConnectionInfo) -> RedisConnectionInfo {
+    let settings = settings.clone();
+    settings
+        .set_protocol(ProtocolVersion::RESP3)
+        .set_lib_name("ws-server", env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(url: &str) -> Result<String, RedisError> {
+        Place::parse(url).map(|place| place.address())
+    }
+
+    #[test]
+    fn a_url_names_a_server_with_optional_port_user_and_database() {
+        assert_eq!(address("redis://10.0.0.5").unwrap(), "10.0.0.5:6379");
+        assert_eq!(
+            address("redis://ada:secret@redis.example:7000/3").unwrap(),
+            "redis.example:7000"
+        );
+        assert_eq!(address("redis://[::1]:7000").unwrap(), "::1:7000");
+    }
+
+    #[test]
+    fn a_url_names_sentinels_and_their_primary() {
+        let url = "redis-sentinel://ada:s%40cret@10.0.0.5,[::1],s3.example:7000/main/3\
+            ?sentinel-user=eve&sentinel-password=h%40dden";
+        let place = Place::parse(url).unwrap();
+        let expected = "10.0.0.5:26379,::1:26379,s3.example:7000/main";
+        assert_eq!((&*place.address(), place.database()), (expected, 3));
+        let Place::Primary(of) = place else {
+            panic!("{place:?}");
+        };
+        let primary = of.primary.redis_settings();
+        let login = (primary.username(), primary.password());
+        assert_eq!(login, (Some("ada"), Some("s@cret")));
+        for sentinel in &of.all {
+            let settings = sentinel.redis_settings();
+            let login = (settings.username(), settings.password(), settings.db());
+            assert_eq!(login, (Some("eve"), Some("h@dden"), 0));
+        }
+        let place = Place::parse("redis-sentinel://10.0.0.5/main").unwrap();
+        assert_eq!(place.database(), 0);
+    }
+
+    #[test]
+    fn an_invalid_url_is_not_shown() {
+        for url in [
+            "",
+            "10.0.0.5",
+            "http://10.0.0.5",
+            "redis://:secret@host:port",
+            "redis://:secret@host/database",
+            "redis+unix:///run/redis.sock",
+            "unix:///run/redis.sock",
+            "redis-sentinel://10.0.0.5",
+            "redis-sentinel://10.0.0.5/",
+            "redis-sentinel:///main",
+            "redis-sentinel://10.0.0.5,/main",
+            "redis-sentinel://10.0.0.5/main/database",
+            "redis-sentinel://10.0.0.5/main?password=secret",
+        ] {
+            assert_eq!(address(url), Err(RedisError::Url), "{url}");
+        }
+        let many = vec!["10.0.0.5"; MAX_SENTINELS + 1].join(",");
+        let many = address(&format!("redis-sentinel://{many}/main"));
+        assert_eq!(many, Err(RedisError::Url));
+        assert!(!RedisError::Url.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn tls_requires_its_feature() {
+        for (url, expected) in [
+            ("rediss://10.0.0.5", "10.0.0.5:6379"),
+            ("rediss-sentinel://10.0.0.5/main", "10.0.0.5:26379/main"),
+        ] {
+            let address = address(url);
+            if cfg!(feature = "redis-tls") {
+                assert_eq!(address.unwrap(), expected);
+            } else {
+                assert_eq!(address, Err(RedisError::TlsDisabled));
+            }
+        }
+    }
+}
