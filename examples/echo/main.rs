@@ -1,9 +1,9 @@
 //! Echo and fan-out, for conformance and load tools.
 //!
 //! `/echo` sends every message back; `/fanout` sends it to every client of that route, including
-//! the sender; `/deflate` is `/echo` for clients that compress their messages (RFC 7692).
-//! `--workers 1` runs everything on a single thread. Without `--guarded`, there are no limits per
-//! address and no origin check.
+//! the sender; `/room/7` does the same for the clients of one room; `/deflate` is `/echo` for
+//! clients that compress their messages (RFC 7692). `--workers 1` runs everything on a single
+//! thread. Without `--guarded`, there are no limits per address and no origin check.
 
 use examples::{OptionSet, Options, announce};
 use ws_server::prelude::*;
@@ -44,14 +44,33 @@ impl Fanout {
     }
 }
 
+/// Sends every message to every client of the same room.
+struct Room {
+    clients: Topic<Message>,
+}
+
+#[ws_handler]
+impl Room {
+    fn init(Path(id): Path<u32>, socket: &Socket<Self>) -> Self {
+        let clients = Topic::local(format!("room/{id}"));
+        socket.subscribe(&clients);
+        Room { clients }
+    }
+
+    fn message(&mut self, message: Message, hub: &Hub) {
+        hub.publish(&self.clients, &message);
+    }
+}
+
 dispatch! {
     struct Routes;
 
     defaults { require_session: false, max_message: 64 MiB }
 
-    echo:    "/echo"    => Echo;
-    fanout:  "/fanout"  => Fanout;
-    deflate: "/deflate" => Echo { deflate: true, origins: any };
+    echo:    "/echo"           => Echo;
+    fanout:  "/fanout"         => Fanout;
+    room:    "/room/{id: u32}" => Room;
+    deflate: "/deflate"        => Echo { deflate: true, origins: any };
 }
 
 async fn serve(options: Options) -> examples::Result<()> {
