@@ -15,7 +15,7 @@ use super::thread_buffers::ThreadBuffers;
 use super::turn::Turn;
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::error::log_panic;
-use crate::outbox::{ControlFrame, Status, Transport, Uncork};
+use crate::outbox::{ControlFrame, Status, Transport};
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode;
 use crate::socket::ConnectionShared;
@@ -175,7 +175,7 @@ impl Driver {
         let mut bursts = BURSTS_PER_POLL;
         loop {
             let end = self.poll_burst(turn);
-            let outbox = self.exchange.out.flush(turn, Uncork::Now);
+            let outbox = self.exchange.out.end_burst(turn, published);
             published.flush();
             if self.poll_over(outbox, turn).is_ready() {
                 return Poll::Ready(());

@@ -17,6 +17,7 @@ use crate::message::Message;
 use crate::outbox::{Status, Uncork};
 use crate::reply::{IntoReply as _, Reply, ReplyEnd};
 use crate::socket::ConnectionShared;
+use crate::topic::Burst;
 
 #[cfg(test)]
 mod tests;
@@ -130,6 +131,21 @@ impl Outgoing {
             // The written frames may include a Close that the hook sent.
             self.flush(turn, Uncork::Later);
         }
+    }
+
+    /// Ends the burst: writes its output, unless that consists only of messages of topics that a
+    /// later flush writes.
+    #[inline]
+    pub(super) fn end_burst(&mut self, turn: &mut Turn<'_, '_>, published: &Burst) -> Status {
+        let outbox = self.shared.outbox();
+        if turn.buffers.cork.is_empty()
+            && outbox.has_waiting()
+            && !self.closing.is_server_closing()
+            && let Some(status) = published.leave(&self.shared, self.shared.topics())
+        {
+            return status;
+        }
+        self.flush(turn, Uncork::Now)
     }
 
     /// Writes the output of this burst, and records the state of the outbox.

@@ -48,7 +48,9 @@ pub(super) enum Behavior {
     /// It replies with the message.
     Echo,
     Reply(fn() -> Reply),
-    /// It publishes the message to the topic `news`, and replies to it.
+    /// It publishes the message to the topic `news`.
+    Publish,
+    /// The same, and replies to it.
     PublishAndReply,
     /// It publishes the message to the topic `news`, and panics.
     PublishAndPanic,
@@ -84,7 +86,7 @@ impl ScriptedHandler {
         }
     }
 
-    fn publish(&self, text: &str) {
+    pub(super) fn publish(&self, text: &str) {
         let message = Message::text(text.to_owned());
         let topic = Topic::local("news");
         let topics = self.shared.topics();
@@ -99,6 +101,10 @@ impl ScriptedHandler {
             Behavior::Return => HookStatus::Done(Ok(Reply::NONE)),
             Behavior::Echo => HookStatus::Done(Ok(text.to_owned().into_reply())),
             Behavior::Reply(reply) => HookStatus::Done(Ok(reply())),
+            Behavior::Publish => {
+                self.publish(text);
+                HookStatus::Done(Ok(Reply::NONE))
+            }
             Behavior::PublishAndReply => {
                 self.publish(text);
                 HookStatus::Done(Ok(format!("reply {text}").into_reply()))

@@ -211,6 +211,16 @@ impl OutboxState {
         (self.corked || self.pending.is_some()) && !self.pace.is_blocked()
     }
 
+    /// Whether the connection's task may end its burst without a write: a publisher can write
+    /// instead, and no message for this client alone has to wait for it.
+    pub(super) fn can_leave(&self) -> bool {
+        self.phase == Phase::Open
+            && !self.broken
+            && self.direct.is_some()
+            && self.is_in_burst()
+            && self.queue.has_only_topics()
+    }
+
     /// Whether a frame of this number of bytes may still be added to the burst.
     pub(super) fn fits_burst(&self, len: usize) -> bool {
         // The connection's task limits its own burst.

@@ -7,7 +7,7 @@ use std::task::Waker;
 use super::make_room::{Capacity, make_room};
 use super::queue::{DropReason, FrameKind, IfBlocked};
 use super::state::{AfterWrite, OutboxState};
-use super::{DroppedPayloads, FlushId, Frame, Outbox, Phase, Policy, StateGuard};
+use super::{DroppedPayloads, FlushId, Frame, Outbox, Phase, Policy, StateGuard, Status};
 
 /// The outcome for a frame of a topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,6 +110,18 @@ impl Outbox {
             return queue_rest(self.guard(state), topic_frame, written, after);
         }
         queue_topic(self.guard(state), topic_frame, mode, after)
+    }
+
+    /// Ends a burst without a write, if only frames of topics wait, for which `flush` can write.
+    /// Also returns whether the outbox must be added to that flush.
+    pub(crate) fn leave_to(&self, flush: FlushId) -> Option<(Status, bool)> {
+        let mut state = self.lock();
+        if !state.can_leave() {
+            return None;
+        }
+        state.corked = false;
+        let joined = state.pending.replace(flush) != Some(flush);
+        Some((state.status(), joined))
     }
 }
 

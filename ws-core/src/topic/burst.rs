@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use super::flush::DeferredFlush;
-use super::round;
+use super::{Recipient, Topics, round};
+use crate::outbox::Status;
 
 #[cfg(test)]
 mod tests;
@@ -51,6 +53,12 @@ impl Burst {
         }
     }
 
+    /// Lets this thread expect that bursts of others meet its own.
+    #[cfg(test)]
+    pub(crate) fn expect_others() {
+        round::expect_others();
+    }
+
     /// Whether this thread has an open burst.
     pub(super) fn is_open() -> bool {
         STATE.get() != BurstState::Closed
@@ -62,6 +70,30 @@ impl Burst {
             STATE.set(BurstState::Filled);
             round::defer(deferred, max_direct);
         }
+    }
+
+    /// Uncorks the outbox of the connection of this burst. If only messages of topics wait in it,
+    /// and others publish in the same round, they are left to the flush of that round; returns
+    /// `None` if the connection must write itself.
+    ///
+    /// Otherwise each member of a room would write what the members before it have published, and
+    /// the flush what the others publish after it.
+    pub(crate) fn leave<R: Recipient + 'static>(
+        &self,
+        recipient: &Arc<R>,
+        topics: &Topics,
+    ) -> Option<Status> {
+        if self.outer != BurstState::Closed {
+            return None;
+        }
+        let flush = round::awaited_flush()?;
+        let (status, joined) = recipient.outbox().leave_to(flush)?;
+        if joined {
+            let mut deferred = DeferredFlush::default();
+            deferred.push(recipient.clone());
+            Self::defer(deferred, topics.inline);
+        }
+        Some(status)
     }
 
     /// Writes what the burst has queued so far. It stays open.

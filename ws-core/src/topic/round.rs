@@ -113,6 +113,22 @@ fn reliable(current: &mut Option<CurrentRound>) -> &mut CurrentRound {
     current.get_or_insert_with(CurrentRound::new)
 }
 
+/// Lets this thread wait for other publishes in its next rounds.
+#[cfg(test)]
+pub(super) fn expect_others() {
+    PATIENCE.set(PATIENT_ROUNDS);
+}
+
+/// The flush that a task will run at the end of this round, if publishes have met lately.
+pub(super) fn awaited_flush() -> Option<FlushId> {
+    let has_task = |current: &CurrentRound| current.task.is_some() && !current.round.is_closed();
+    with_current(|current| {
+        let meets = PATIENCE.get() > 0 || current.as_ref().is_some_and(has_task);
+        meets.then(|| reliable(current).round.id)
+    })
+    .flatten()
+}
+
 /// The flush that writes what this thread publishes now.
 pub(super) fn flush_id() -> FlushId {
     with_current(|current| reliable(current).round.id).unwrap_or_else(FlushId::next)

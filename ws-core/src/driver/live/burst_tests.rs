@@ -67,6 +67,12 @@ impl Publisher {
         (writes, transport.frames())
     }
 
+    /// Publishes in a burst of another connection.
+    fn publish(&self, text: &str) {
+        let _burst = Burst::open();
+        self.bench.handler.publish(text);
+    }
+
     /// The frames for the other client, in the number of writes, after the flush task has run.
     async fn others(&self) -> (usize, Vec<String>) {
         // It yields once before it writes.
@@ -124,4 +130,37 @@ async fn a_burst_alone_does_not_fill_the_outbox_of_its_publisher() {
     assert!(writes < count, "{writes}");
     assert_eq!(publisher.bench.ending(), None);
     assert_eq!(publisher.others().await.1.len(), count);
+}
+
+#[tokio::test]
+async fn own_messages_of_a_topic_leave_with_those_that_others_publish_in_the_same_round() {
+    let mut publisher = Publisher::new(Limits::DEFAULT, [burst(&[text("1")])]);
+    let own = CountingClient::with_room(usize::MAX);
+    publisher.bench.shared.outbox().connect(Some(own.clone()));
+    publisher.bench.handler.behavior = Behavior::Publish;
+    // The only publisher of a round does not wait for others.
+    assert_eq!(publisher.run(), (1, texts(["1"])));
+    assert_eq!(publisher.others().await, (1, texts(["1"])));
+    Burst::expect_others();
+    publisher.publish("2");
+    publisher
+        .bench
+        .transport
+        .reads
+        .push_back(burst(&[text("3")]));
+    assert_eq!(publisher.run(), (0, texts([])));
+    assert_eq!(publisher.others().await, (2, texts(["1", "2", "3"])));
+    let (writes, written) = own.seen();
+    assert_eq!(
+        (writes, ScriptedTransport::decode(written)),
+        (1, texts(["2", "3"]))
+    );
+    // A reply does not wait, and nothing overtakes it.
+    publisher.bench.handler.behavior = Behavior::PublishAndReply;
+    publisher
+        .bench
+        .transport
+        .reads
+        .push_back(burst(&[text("4")]));
+    assert_eq!(publisher.run(), (1, texts(["4", "reply 4"])));
 }

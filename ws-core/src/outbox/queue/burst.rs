@@ -34,6 +34,12 @@ impl FrameQueue {
         is_half_full || !self.fits_burst(1)
     }
 
+    /// Whether all frames are whole messages of topics.
+    pub(in crate::outbox) fn has_only_topics(&self) -> bool {
+        let is_topic = |chunk: &Chunk| matches!(chunk.kind, FrameKind::Topic(_));
+        self.front == Front::Whole && self.chunks.iter().all(is_topic)
+    }
+
     /// Whether frames may be dropped when the socket blocks.
     #[cfg(test)]
     pub(in crate::outbox) fn has_droppable(&self) -> bool {

@@ -1,8 +1,10 @@
 //! Publishers that meet others: in one round of a thread, on other threads and runtimes.
 
 use std::sync::mpsc;
+use std::task::Waker;
 
 use super::*;
+use crate::outbox::Frame;
 
 #[test]
 fn a_publisher_that_blocks_does_not_hold_back_what_others_publish_or_send() {
@@ -146,4 +148,75 @@ fn a_flush_that_moves_to_another_thread_runs_there_at_once() {
     let other = thread::spawn(move || runtime.block_on(yield_now()));
     other.join().unwrap();
     assert_eq!(setup.seen(), (1, "1".to_owned()));
+}
+
+/// Runs the burst of this connection, which publishes a text. Returns whether the connection leaves
+/// the writing to the flush of the round.
+fn publish_as(setup: &Setup, index: usize, text: &str) -> bool {
+    let connection = &setup.connections[index];
+    let burst = Burst::open();
+    connection.outbox.cork(Waker::noop());
+    setup.publish("a", text);
+    burst.leave(connection, &setup.topics).is_some()
+}
+
+/// Two bursts meet, so the thread expects the next ones to meet as well.
+async fn meet(setup: &Setup) {
+    for text in ["1", "2"] {
+        publish_in_burst(setup, &[text]);
+    }
+    settle().await;
+    assert_eq!(setup.seen().1, "12");
+}
+
+#[test]
+fn each_member_of_a_room_in_which_all_speak_gets_one_write() {
+    let setup = Setup::with_clients(1024, 8);
+    current_thread().block_on(async {
+        meet(&setup).await;
+        let (before, _) = setup.seen();
+        for (index, text) in ["3", "4", "5", "6", "7", "8", "9", "0"]
+            .into_iter()
+            .enumerate()
+        {
+            assert!(publish_as(&setup, index, text));
+        }
+        assert_eq!(setup.seen().0, before);
+        settle().await;
+        assert_eq!(setup.seen(), (before + 1, "1234567890".to_owned()));
+    });
+}
+
+#[test]
+fn a_connection_writes_itself_what_no_flush_may_write_for_it() {
+    let setup = Setup::with_clients(1024, 8);
+    current_thread().block_on(async {
+        // Alone in its round.
+        assert!(!publish_as(&setup, 0, "x"));
+        setup.connections[0].outbox.flush_direct();
+    });
+    let setup = Setup::with_clients(1024, 8);
+    current_thread().block_on(async {
+        meet(&setup).await;
+        let leaves = |index: usize, prepare: &dyn Fn(&Outbox)| {
+            let connection = &setup.connections[index];
+            let burst = Burst::open();
+            connection.outbox.cork(Waker::noop());
+            setup.publish("a", "3");
+            prepare(&connection.outbox);
+            burst.leave(connection, &setup.topics).is_some()
+        };
+        let message = Frame::owned(Message::text("for this client alone"));
+        assert!(!leaves(0, &|outbox| outbox.push(&message).unwrap()));
+        // A transport that only its own task can write to.
+        assert!(!leaves(1, &|outbox| outbox.connect(None)));
+        let inner = Burst::open();
+        assert!(!leaves(3, &|_| {}));
+        drop(inner);
+        assert!(leaves(4, &|_| {}));
+        assert!(!leaves(2, &|outbox| {
+            let reason = CloseReason::of(CloseCause::ServerClosed, &Close::NORMAL);
+            assert!(outbox.close(&Close::NORMAL, reason));
+        }));
+    });
 }
