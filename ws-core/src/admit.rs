@@ -30,6 +30,7 @@ mod counting;
 mod forwarded;
 mod host;
 mod origin;
+mod page_post;
 mod protocols;
 mod request_log;
 mod request_origin;
@@ -46,6 +47,7 @@ pub use forwarded::{
 };
 pub use host::Host;
 pub use origin::{Origin, OriginError};
+pub use page_post::{AdmittedPost, admit_page_post};
 pub use request_log::RequestLog;
 pub use request_origin::same_site;
 use upgrade::UpgradeRequest;
@@ -265,27 +267,7 @@ impl CheckedRequest {
         self,
         found: Result<impl Into<FoundVisitor>, SessionError>,
     ) -> Result<IdentifiedRequest, Refusal> {
-        let FoundVisitor { visitor, missing } = found
-            .map(Into::into)
-            .map_err(|_| Refusal::unavailable("sessions are temporarily unavailable"))?;
-        let needs = match self.lookup {
-            Some(VisitorLookup::Session | VisitorLookup::Page) if visitor.session.is_none() => {
-                Some("session")
-            }
-            Some(VisitorLookup::Page) if visitor.page.is_none() => Some("page"),
-            _ => None,
-        };
-        if let Some(needs) = needs {
-            let missing = missing.unwrap_or(MissingVisitor::Session(NoSession::NoCookie));
-            tracing::debug!(
-                route = self.route,
-                missing = needs,
-                why = %missing,
-                "the session or page that the route requires is missing"
-            );
-            let body = format!("this endpoint requires a {needs} of this site: {missing}");
-            return Err(Refusal::new(missing.status()).body(body));
-        }
+        let visitor = required_visitor(self.route, self.lookup, found)?;
         Ok(IdentifiedRequest {
             upgrade: self.upgrade,
             protocol: self.protocol,
@@ -294,6 +276,61 @@ impl CheckedRequest {
             visitor,
         })
     }
+}
+
+/// The visitor that was found, if the route requires no more.
+///
+/// # Errors
+///
+/// 403 if a required session or page is missing; 503 if the store is not available.
+fn required_visitor(
+    route: &'static str,
+    lookup: Option<VisitorLookup>,
+    found: Result<impl Into<FoundVisitor>, SessionError>,
+) -> Result<Visitor, Refusal> {
+    let FoundVisitor { visitor, missing } = found
+        .map(Into::into)
+        .map_err(|_| Refusal::unavailable("sessions are temporarily unavailable"))?;
+    let needs = match lookup {
+        Some(VisitorLookup::Session | VisitorLookup::Page) if visitor.session.is_none() => {
+            Some("session")
+        }
+        Some(VisitorLookup::Page) if visitor.page.is_none() => Some("page"),
+        _ => None,
+    };
+    if let Some(needs) = needs {
+        let missing = missing.unwrap_or(MissingVisitor::Session(NoSession::NoCookie));
+        tracing::debug!(
+            route,
+            missing = needs,
+            why = %missing,
+            "the session or page that the route requires is missing"
+        );
+        let body = format!("this endpoint requires a {needs} of this site: {missing}");
+        return Err(Refusal::new(missing.status()).body(body));
+    }
+    Ok(visitor)
+}
+
+/// Step 5: takes a permit for one more connection of this client.
+///
+/// # Errors
+///
+/// 503 if the server is closing or full, 429 if the address has reached its limit.
+fn permit<P>(
+    client: &Client,
+    closing: bool,
+    take_permit: impl FnOnce(&Client) -> Result<P, NoPermit>,
+) -> Result<P, Refusal> {
+    if closing {
+        return Err(Refusal::unavailable("the server is shutting down"));
+    }
+    take_permit(client).map_err(|full| match full {
+        NoPermit::Server => Refusal::unavailable("the server has reached its limit of connections"),
+        NoPermit::Address => {
+            Refusal::TOO_MANY_REQUESTS.body("too many connections from this address")
+        }
+    })
 }
 
 /// A request that has passed steps 1 to 4.
@@ -320,17 +357,7 @@ impl IdentifiedRequest {
         closing: bool,
         take_permit: impl FnOnce(&Client) -> Result<P, NoPermit>,
     ) -> Result<Admission<P>, Refusal> {
-        if closing {
-            return Err(Refusal::unavailable("the server is shutting down"));
-        }
-        let permit = take_permit(&self.client).map_err(|full| match full {
-            NoPermit::Server => {
-                Refusal::unavailable("the server has reached its limit of connections")
-            }
-            NoPermit::Address => {
-                Refusal::TOO_MANY_REQUESTS.body("too many connections from this address")
-            }
-        })?;
+        let permit = permit(&self.client, closing, take_permit)?;
         let accept = self.upgrade.accept()?;
         Ok(Admission {
             client: self.client,

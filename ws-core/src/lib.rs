@@ -31,6 +31,7 @@ pub mod log;
 pub mod mailbox;
 pub mod message;
 pub mod outbox;
+pub mod over_http;
 pub mod page;
 pub mod presence;
 pub mod protocol;

@@ -4,11 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 mod from_page;
+mod over_http;
 mod place;
 mod push;
 mod to_page;
 
 pub(crate) use from_page::FromPage;
+pub(crate) use over_http::OverHttp;
 pub(crate) use place::{EntryPlace, LanePlace, parse_places};
 pub(crate) use push::Push;
 pub(crate) use to_page::{Gap, ToPage};

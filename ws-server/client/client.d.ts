@@ -61,7 +61,8 @@ export class RequestError extends Error {
  * The state of a connection.
  *
  * - `connecting`: a handshake is in progress, or the client asks why one was refused.
- * - `open`: messages flow. A stream has received `welcome`.
+ * - `open`: messages flow. A stream has received `welcome`. `transport` is `http` while it does not
+ *   use a WebSocket.
  * - `waiting`: the next attempt is at `retryAt`, in milliseconds since 1970.
  * - `offline`: the browser reports that there is no network. The client reconnects when there is
  *   one, or when the user shows or focuses the page.
@@ -70,7 +71,8 @@ export class RequestError extends Error {
  *   or focuses this tab.
  */
 export type State =
-  | { readonly phase: "connecting" | "open" | "offline" }
+  | { readonly phase: "connecting" | "offline" }
+  | { readonly phase: "open"; readonly transport?: "http" }
   | { readonly phase: "waiting"; readonly retryAt: number }
   | {
       readonly phase: "closed";
@@ -109,6 +111,11 @@ export interface StreamEvents extends ConnectionEvents {
   reset: CustomEvent<Reset>;
   /** Every push, whatever its name; `on` filters by name. */
   push: CustomEvent<Push>;
+  /**
+   * Over HTTP, no part of a response arrives in time: a proxy seems to keep responses until their
+   * end. The stream tries a WebSocket, and then HTTP again. The server logs it too.
+   */
+  buffered: CustomEvent<null>;
 }
 
 export interface Connection extends EventTarget {
@@ -206,6 +213,18 @@ export interface Options {
   heartbeat?: number;
   /** The deadline of the answer to a ping and of the response to a fetch, in milliseconds: 10,000. */
   deadline?: number;
+  /**
+   * What carries a stream: `websocket`; `http`; or `auto`, which uses HTTP after two handshakes in a
+   * row that the server has not answered, and returns to a WebSocket as soon as one opens. HTTP
+   * needs `Server::http_fallback`. The default is `websocket`; the tag of such a server asks for
+   * `auto`. `connect` always uses a WebSocket.
+   */
+  transport?: "auto" | "websocket" | "http";
+  /**
+   * The delay before a stream over HTTP first tries to return to a WebSocket, in milliseconds:
+   * 30,000. It doubles with each attempt, up to ten minutes.
+   */
+  probeDelay?: number;
   /** Returns a number from 0 up to, but not including, 1. */
   random?: () => number;
 }

@@ -7,6 +7,7 @@ const DEFAULTS = {
   maxDelay: 15_000,
   heartbeat: 25_000,
   deadline: 10_000,
+  transport: "websocket",
   random: Math.random,
 };
 const SECOND = 1_000;
@@ -35,6 +36,7 @@ class Connection extends EventTarget {
   #openedAt;
   #triedAt;
   #failures = 0;
+  #memory = { blocked: 0 }; // handshakes in a row that were not answered
   #timer;
   #calls = new Map();
   #firstCall;
@@ -206,15 +208,25 @@ class Connection extends EventTarget {
         return this.#refused(response);
       }
     }
-    if (attempt === this.#attempt) this.#open(attempt);
+    let fallback;
+    const { transport } = this.#options;
+    const isBlocked = transport === "auto" && this.#memory.blocked > 1;
+    if (this.#page && (transport === "http" || isBlocked)) {
+      fallback = await import("./http.js").catch(() => {});
+      if (!fallback && attempt === this.#attempt) return this.#retry();
+    }
+    if (attempt === this.#attempt) this.#open(attempt, fallback);
   }
 
-  #open(attempt) {
+  #open(attempt, fallback) {
     const { WebSocket = globalThis.WebSocket, protocols, heartbeat } = this.#options;
-    const url = this.#address();
+    const address = () => this.#address();
+    const url = address();
     let socket;
     try {
-      socket = new WebSocket(url, this.#page ? "page.v1" : protocols);
+      socket = fallback
+        ? new fallback.HttpSocket(this, this.#memory, address, this.#options)
+        : new WebSocket(url, this.#page ? "page.v1" : protocols);
     } catch ({ message }) {
       return this.#finish({ reason: message });
     }
@@ -237,12 +249,12 @@ class Connection extends EventTarget {
         this.#retry();
       }
     };
-    socket.onclose = async ({ code, reason }) => {
+    socket.onclose = async ({ code, reason, response }) => {
       if (attempt !== this.#attempt) return;
       clearTimeout(this.#timer);
       if (this.#openedAt) return this.#closed(code, reason);
       // Only a GET shows the reason.
-      const response = await this.#fetch(url.replace("ws", "http"), "GET");
+      response ??= await this.#fetch(url.replace("ws", "http"), "GET");
       if (attempt === this.#attempt) this.#refused(response);
     };
   }
@@ -286,6 +298,8 @@ class Connection extends EventTarget {
     } else if (/^4/.test(status) && !RETRY_STATUSES.includes(status)) {
       this.#finish({ status, reason: text.trim().slice(0, 200) });
     } else {
+      // The server never saw the handshake.
+      if (status === 426 || status < 400) this.#memory.blocked += 1;
       this.#retry(after);
     }
   }
@@ -407,13 +421,15 @@ class Connection extends EventTarget {
     if (epoch !== this.epoch) this.#begin({ epoch, offset });
     this.#rebased = base;
     if (base) this.#rebase(base);
-    this.#acked = this.offset;
+    this.#acked = Math.min(offset, this.offset);
     this.#seen(seen);
     this.#written = 0;
     this.#freshness = this.#renewed = undefined;
     const unconfirmed = (this.#reported = this.#unconfirmed);
     this.#unconfirmed = undefined;
-    this.#set("open");
+    if (!this.#socket.state) this.#memory.blocked = 0;
+    this.#set("open", this.#socket.state);
+    this.#ack();
     if (unconfirmed && !(continued && !unconfirmed.length)) {
       this.#emit("reset", { why: "restart", unconfirmed });
     }
@@ -493,7 +509,8 @@ export function connectPage(url, options) {
 function fromTag() {
   const tag = globalThis.document?.querySelector("script[data-stream]");
   if (!tag) throw new Error("the page has no script[data-stream]");
-  return new Connection(tag.dataset.stream, {}, tag.dataset, scriptsRun());
+  const { stream, transport = "websocket" } = tag.dataset;
+  return new Connection(stream, { transport }, tag.dataset, scriptsRun());
 }
 
 if (globalThis.document?.querySelector?.("script[data-stream]")) stream();

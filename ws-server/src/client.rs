@@ -21,18 +21,27 @@ use crate::body::WsBody;
 /// The source of the browser client: an ES module without dependencies.
 const SOURCE: &str = include_str!("../client/client.js");
 
+/// The source of its page streams over HTTP, which the client loads if it needs them.
+const HTTP_SOURCE: &str = include_str!("../client/http.js");
+
+/// The import of that source by the client.
+const HTTP_IMPORT: &str = "\"./http.js\"";
+
 /// Its types, for editors and TypeScript compilers.
 const TYPES: &str = include_str!("../client/client.d.ts");
 
 /// The default path prefix.
 pub(crate) const PREFIX: &str = "/ws-server";
 
-/// A file whose content never changes under its name, the short file that re-exports it, and the
-/// types of both.
+/// Two files whose content never changes under their names, the short file that re-exports the
+/// first, and the types of both.
 struct ClientFiles {
     /// Identifies the content: the first 64 bits of its SHA-256, in hexadecimal.
     hash: String,
     client: ClientFile,
+    /// The same for the file that the client imports.
+    http_hash: String,
+    http: ClientFile,
     alias: ClientFile,
     types: ClientFile,
 }
@@ -46,7 +55,10 @@ struct ClientFile {
 }
 
 static FILES: LazyLock<ClientFiles> = LazyLock::new(|| {
+    let http = without_comments(HTTP_SOURCE);
+    let http_hash = short_hash(&http);
     let source = without_comments(SOURCE);
+    let source = source.replace(HTTP_IMPORT, &format!("\"./http-{http_hash}.js\""));
     let hash = short_hash(&source);
     // The page's tag and the imports of scripts must load the same module.
     let alias = format!("export * from \"./client-{hash}.js\";\n");
@@ -54,6 +66,8 @@ static FILES: LazyLock<ClientFiles> = LazyLock::new(|| {
     let types = HeaderValue::from_static("application/typescript; charset=utf-8");
     ClientFiles {
         client: ClientFile::new(source, &hash, script.clone()),
+        http: ClientFile::new(http, &http_hash, script.clone()),
+        http_hash,
         alias: ClientFile::new(alias, &format!("alias-{hash}"), script),
         types: ClientFile::new(
             TYPES.to_owned(),
@@ -160,12 +174,13 @@ fn status(status: StatusCode) -> Response<WsBody> {
 }
 
 /// The URLs at which pages find the client, as browsers see them.
-pub(crate) fn urls(base: &BasePath, prefix: &str) -> BrowserClientPaths {
+pub(crate) fn urls(base: &BasePath, prefix: &str, http_fallback: bool) -> BrowserClientPaths {
     let base = base.as_str();
     BrowserClientPaths {
         base_path: base.to_owned(),
         script_path: format!("{base}{prefix}/client-{}.js", FILES.hash),
         new_page_path: format!("{base}{prefix}/page"),
+        http_fallback,
     }
 }
 
@@ -190,16 +205,23 @@ pub(crate) fn find(prefix: &str, path: &str) -> Option<ClientResource> {
     if name == "page" {
         return Some(ClientResource::NewPage);
     }
-    let (file, cache) = if name == "client.js" {
-        (&FILES.alias, "no-cache")
-    } else if name == "client.d.ts" {
-        (&FILES.types, "no-cache")
-    } else if name.strip_prefix("client-")?.strip_suffix(".js")? == FILES.hash {
-        (&FILES.client, "public, max-age=31536000, immutable")
-    } else {
-        return None;
+    let (file, cache) = match name {
+        "client.js" => (&FILES.alias, "no-cache"),
+        "client.d.ts" => (&FILES.types, "no-cache"),
+        _ => (hashed_file(name)?, "public, max-age=31536000, immutable"),
     };
     Some(ClientResource::File(CachedFile { file, cache }))
+}
+
+/// Finds a file whose name contains its hash.
+fn hashed_file(name: &str) -> Option<&'static ClientFile> {
+    let (kind, hash) = name.strip_suffix(".js")?.split_once('-')?;
+    let file = match kind {
+        "client" if hash == FILES.hash => &FILES.client,
+        "http" if hash == FILES.http_hash => &FILES.http,
+        _ => return None,
+    };
+    Some(file)
 }
 
 impl CachedFile {

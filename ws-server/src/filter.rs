@@ -3,18 +3,22 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Context;
 
+use bytes::{Buf, Bytes};
+use futures::{Stream, StreamExt, stream};
 use http::request::Parts;
 use http::{Method, Request, Response, Uri};
 use hyper::upgrade::OnUpgrade;
 use warp::filters::BoxedFilter;
 use warp::path::{FullPath, Tail};
-use warp::{Filter, Rejection};
+use warp::{Filter, Rejection, Reply};
 
-use crate::body::WsBody;
+use crate::body::{BodyLost, Content, WsBody};
 use crate::client::{self, ClientResource};
 use crate::exchange::Target;
-use crate::handshake::{self, Arrival};
+use crate::handshake::{self, Arrival, FoundRoute};
+use crate::page_posts;
 use crate::peer::{PeerAddr, canonical};
 use crate::shared::ServerShared;
 
@@ -24,7 +28,8 @@ use crate::shared::ServerShared;
 /// filters behind `or` can handle them: an unknown path is rejected with warp's own "not found",
 /// and any other method as by `warp::get()`, which is 405 if no other filter accepts it. With
 /// [`Server::only_upgrades`](crate::Server::only_upgrades) it also rejects a GET that does not
-/// request an upgrade.
+/// request an upgrade. With [`Server::http_fallback`](crate::Server::http_fallback) it also replies
+/// to the POSTs of page streams.
 ///
 /// ```no_run
 /// use warp::Filter;
@@ -36,9 +41,66 @@ use crate::shared::ServerShared;
 /// ```
 pub type WsFilter = BoxedFilter<(warp::reply::Response,)>;
 
-/// Builds the filter: it finds the route first, and extracts the rest of the request only if there
-/// is one.
+/// Builds the filter of all routes.
 pub(crate) fn build(shared: &Arc<ServerShared>) -> WsFilter {
+    let handshakes = handshakes(shared);
+    if shared.over_http.is_none() {
+        return handshakes;
+    }
+    handshakes.or(page_posts(shared)).unify().boxed()
+}
+
+/// Builds the filter of the POSTs of page streams. It takes the body of a request only if no other
+/// filter needs it.
+fn page_posts(shared: &Arc<ServerShared>) -> WsFilter {
+    let (router, serving) = (shared.clone(), shared.clone());
+    path()
+        .and_then(move |path: PathAndTail| std::future::ready(find(&router, path.as_ref())))
+        .untuple_one()
+        .and(warp::post())
+        .and(parts())
+        .and_then(move |found: FoundRoute, path: String, parts: Parts| {
+            let (shared, is_of_page) = (serving.clone(), page_posts::is_of_page(&parts.headers));
+            let found = page_posts::find(&shared, &parts.method, found);
+            let claimed = found.ok().filter(|_| is_of_page);
+            let claimed = claimed.map(|found| (shared, found, path, parts));
+            std::future::ready(claimed.ok_or_else(warp::reject::not_found))
+        })
+        .untuple_one()
+        .and(query())
+        .and(peer())
+        .and(warp::body::stream())
+        .and_then(
+            |shared: Arc<ServerShared>, found, path, parts: Parts, query, peer, body| async move {
+                let target = parts.extensions.get::<Target>();
+                let arrival = Arrival {
+                    uri: target.map_or_else(|| uri(path, query), |target| target.uri.clone()),
+                    method: parts.method,
+                    headers: parts.headers,
+                    peer,
+                    can_upgrade: false,
+                };
+                let response = page_posts::respond(&shared, found, arrival, bytes_of(body)).await;
+                Ok::<_, Rejection>(reply(response))
+            },
+        )
+        .boxed()
+}
+
+/// Converts the body that warp extracts.
+fn bytes_of(
+    body: impl Stream<Item = Result<impl Buf, warp::Error>>,
+) -> impl Stream<Item = Result<Bytes, BodyLost>> {
+    body.map(|chunk| {
+        let mut chunk = chunk.map_err(|_| BodyLost)?;
+        let all = chunk.remaining();
+        Ok(chunk.copy_to_bytes(all))
+    })
+}
+
+/// Builds the filter of handshakes: it finds the route first, and extracts the rest of the request
+/// only if there is one.
+fn handshakes(shared: &Arc<ServerShared>) -> WsFilter {
     let router = shared.clone();
     let serving = shared.clone();
     path()
@@ -137,7 +199,14 @@ pub(crate) fn parts() -> impl Filter<Extract = (Parts,), Error = Infallible> + C
 
 /// Converts a response for warp.
 pub(crate) fn reply(response: Response<WsBody>) -> warp::reply::Response {
-    response.map(|body| body.into_bytes().into())
+    response.map(|body| match body.into_content() {
+        Content::Bytes(bytes) => bytes.into(),
+        Content::Lines(lines) => {
+            let next = move |cx: &mut Context<'_>| lines.poll_next(cx);
+            let lines = stream::poll_fn(next).map(Ok::<_, Infallible>);
+            warp::reply::stream(lines).into_response().into_body()
+        }
+    })
 }
 
 /// The path of a request, and the part of it that remains below the mount point of the filter.

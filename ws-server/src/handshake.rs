@@ -47,7 +47,7 @@ pub(crate) struct Arrival {
 
 impl Arrival {
     /// The view of the request that admission checks.
-    fn request(&self) -> Request<'_> {
+    pub(crate) fn request(&self) -> Request<'_> {
         Request {
             method: &self.method,
             // hyper offers no upgrade to HTTP/1.0, and warp does not show the version.

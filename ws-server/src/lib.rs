@@ -122,6 +122,7 @@ mod measurements;
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
 mod operations;
+mod page_posts;
 mod peer;
 mod prometheus;
 mod readiness;

@@ -425,7 +425,8 @@ impl<S, G> Server<S, G> {
         let plain_gets = self.settings.plain_gets;
         let hub = self.settings.create_hub(&limits)?;
         policy.request_log = RequestLog::of(&hub);
-        client::urls(&base, &client_path).install(&hub);
+        let over_http = self.settings.over_http;
+        client::urls(&base, &client_path, over_http.is_some()).install(&hub);
         let router =
             self.table
                 .into_router(self.state.into_state(), &hub, &self.settings.limits)?;
@@ -440,6 +441,7 @@ impl<S, G> Server<S, G> {
             client_path,
             base,
             plain_gets,
+            over_http,
             readiness: Readiness::default(),
             peer: self.settings.peer,
         }))

@@ -9,12 +9,14 @@ use std::task::{Context, Poll};
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use hyper::body::Body;
 use hyper::upgrade::OnUpgrade;
 use ws_core::error::Refusal;
 
-use crate::body::{FallbackBody, WsBody};
+use crate::body::{FallbackBody, WsBody, chunks};
 use crate::client::{self, ClientResource};
 use crate::handshake::{self, Arrival, FoundRoute};
+use crate::page_posts::{self, FoundStream};
 use crate::shared::ServerShared;
 use crate::visitors;
 
@@ -39,7 +41,8 @@ impl WsService {
     }
 
     /// Leaves the other requests to this service: those of other paths, those of a route's path
-    /// with a method other than GET, and, with
+    /// with a method other than GET, except for the POSTs of
+    /// [`Server::http_fallback`](crate::Server::http_fallback), and, with
     /// [`Server::only_upgrades`](crate::Server::only_upgrades), those that request no upgrade.
     ///
     /// With axum, the page `/chat` and the route `/chat` share their path by
@@ -74,47 +77,56 @@ impl WsService {
         WithFallback { ws: self, fallback }
     }
 
-    fn respond<B>(&self, resource: Resource, request: Request<B>) -> WsFuture {
-        // The body is dropped: no resource of the server reads one.
-        let (parts, _) = request.into_parts();
+    fn respond<B>(&self, resource: Resource, request: Request<B>) -> WsFuture
+    where
+        B: Body<Data: Send> + Send + 'static,
+    {
+        let (parts, body) = request.into_parts();
         let shared = self.shared.clone();
-        Box::pin(async move { Ok(respond(&shared, resource, parts).await) })
+        Box::pin(async move { Ok(respond(&shared, resource, parts, body).await) })
     }
 }
 
 /// The part of the server that a request belongs to.
 enum Resource {
     Route(FoundRoute),
+    /// A POST of a page stream.
+    Stream(FoundStream),
     Client(ClientResource),
     Missing,
 }
 
-/// Finds the resource of a request with this target.
-fn find(shared: &ServerShared, uri: &Uri) -> Resource {
+/// Finds the resource of a request with this method and target.
+fn find(shared: &ServerShared, method: &Method, uri: &Uri) -> Resource {
     let path = shared.base.strip(uri.path());
     if let Some(found) = handshake::find(shared, path) {
-        return Resource::Route(found);
+        return match page_posts::find(shared, method, found) {
+            Ok(stream) => Resource::Stream(stream),
+            Err(found) => Resource::Route(found),
+        };
     }
     client::find(&shared.client_path, path).map_or(Resource::Missing, Resource::Client)
 }
 
-async fn respond(
+/// Only a POST of a page stream has a body; that of any other request is dropped.
+async fn respond<B>(
     shared: &Arc<ServerShared>,
     resource: Resource,
     mut parts: Parts,
-) -> Response<WsBody> {
+    body: B,
+) -> Response<WsBody>
+where
+    B: Body<Data: Send> + Send + 'static,
+{
+    let on_upgrade = parts.extensions.remove::<OnUpgrade>();
     match resource {
         Resource::Route(found) => {
-            let peer = shared.peer(&parts.extensions);
-            let on_upgrade = parts.extensions.remove::<OnUpgrade>();
-            let arrival = Arrival {
-                method: parts.method,
-                uri: parts.uri,
-                headers: parts.headers,
-                peer,
-                can_upgrade: on_upgrade.is_some(),
-            };
+            let arrival = arrival(shared, parts, on_upgrade.is_some());
             handshake::respond_and_upgrade(shared, found, arrival, on_upgrade).await
+        }
+        Resource::Stream(found) => {
+            let arrival = arrival(shared, parts, false);
+            page_posts::respond(shared, found, arrival, chunks(body)).await
         }
         Resource::Client(resource) => respond_client(shared, resource, &parts).await,
         Resource::Missing => without_path(&parts.method, &parts.uri).unwrap_or_else(|| {
@@ -122,6 +134,16 @@ async fn respond(
             *response.status_mut() = StatusCode::NOT_FOUND;
             response
         }),
+    }
+}
+
+fn arrival(shared: &ServerShared, parts: Parts, can_upgrade: bool) -> Arrival {
+    Arrival {
+        peer: shared.peer(&parts.extensions),
+        method: parts.method,
+        uri: parts.uri,
+        headers: parts.headers,
+        can_upgrade,
     }
 }
 
@@ -149,7 +171,10 @@ pub(crate) fn without_path(method: &Method, uri: &Uri) -> Option<Response<WsBody
     (!has_path).then(|| handshake::refused(refusal))
 }
 
-impl<B> tower_service::Service<Request<B>> for WsService {
+impl<B> tower_service::Service<Request<B>> for WsService
+where
+    B: Body<Data: Send> + Send + 'static,
+{
     type Response = Response<WsBody>;
     type Error = Infallible;
     type Future = WsFuture;
@@ -159,18 +184,21 @@ impl<B> tower_service::Service<Request<B>> for WsService {
     }
 
     fn call(&mut self, request: Request<B>) -> WsFuture {
-        let resource = find(&self.shared, request.uri());
+        let resource = find(&self.shared, request.method(), request.uri());
         self.respond(resource, request)
     }
 }
 
-impl<B> hyper::service::Service<Request<B>> for WsService {
+impl<B> hyper::service::Service<Request<B>> for WsService
+where
+    B: Body<Data: Send> + Send + 'static,
+{
     type Response = Response<WsBody>;
     type Error = Infallible;
     type Future = WsFuture;
 
     fn call(&self, request: Request<B>) -> WsFuture {
-        let resource = find(&self.shared, request.uri());
+        let resource = find(&self.shared, request.method(), request.uri());
         self.respond(resource, request)
     }
 }
@@ -192,6 +220,7 @@ impl<S> fmt::Debug for WithFallback<S> {
 
 impl<B, S, R> tower_service::Service<Request<B>> for WithFallback<S>
 where
+    B: Body<Data: Send> + Send + 'static,
     S: tower_service::Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
 {
@@ -233,8 +262,9 @@ enum Claim {
 
 fn claim<B>(shared: &ServerShared, request: &Request<B>) -> Claim {
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-    let resource = find(shared, uri);
+    let resource = find(shared, method, uri);
     match resource {
+        Resource::Stream(_) if !page_posts::is_of_page(headers) => Claim::Fallback,
         Resource::Route(_) if *method != Method::GET => Claim::Fallback,
         Resource::Route(_) if handshake::falls_through(shared, headers) => {
             let peer = shared.peer(request.extensions());
@@ -243,6 +273,6 @@ fn claim<B>(shared: &ServerShared, request: &Request<B>) -> Claim {
         }
         Resource::Client(ClientResource::NewPage) if *method != Method::POST => Claim::Fallback,
         Resource::Missing => Claim::Fallback,
-        Resource::Route(_) | Resource::Client(_) => Claim::Ours(resource),
+        Resource::Route(_) | Resource::Stream(_) | Resource::Client(_) => Claim::Ours(resource),
     }
 }

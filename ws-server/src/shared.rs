@@ -9,6 +9,7 @@ use http::{Extensions, HeaderMap};
 use ws_core::admit::{AdmissionPolicy, Client};
 use ws_core::hub::Hub;
 use ws_core::limits::ServerLimits;
+use ws_core::over_http::Attachments;
 use ws_core::route::Router;
 use ws_core::throttle::LogThrottle;
 
@@ -30,6 +31,8 @@ pub(crate) struct ServerShared {
     /// The path below which browsers find all URLs of the server.
     pub(crate) base: BasePath,
     pub(crate) plain_gets: PlainGets,
+    /// The page streams over HTTP, if the server offers them.
+    pub(crate) over_http: Option<Arc<Attachments>>,
     pub(crate) readiness: Readiness,
     /// Finds the client's address under a server other than this one.
     pub(crate) peer: PeerSource,
@@ -64,6 +67,8 @@ pub(crate) struct OperatorHints {
     peer: AtomicBool,
     /// Visits that were dropped without a response.
     pub(crate) dropped_visits: LogThrottle,
+    /// Pages to which a proxy delivers nothing.
+    buffering: LogThrottle,
 }
 
 impl OperatorHints {
@@ -74,6 +79,17 @@ impl OperatorHints {
             tracing::warn!(
                 "the addresses of clients are unknown, so the limits per address have no effect; \
                  set `Server::peer_addr`, or the extension `PeerAddr` of each request"
+            );
+        }
+    }
+
+    /// Logs that a page has received nothing of an earlier response.
+    pub(crate) fn buffering_proxy(&self) {
+        if let Some(pages) = self.buffering.count() {
+            tracing::warn!(
+                pages,
+                "a proxy keeps the responses of page streams over HTTP until their end, so pages \
+                 receive nothing; disable its buffering, as by nginx's `proxy_buffering off`"
             );
         }
     }

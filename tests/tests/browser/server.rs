@@ -122,6 +122,13 @@ pub(crate) async fn start() -> String {
     listening(ws, filter).await
 }
 
+/// Like `start`, with page streams over HTTP.
+pub(crate) async fn start_over_http() -> String {
+    let ws = ws(Server::http_fallback);
+    let filter = application(&ws);
+    listening(ws, filter).await
+}
+
 /// Like `start`, with pages that end soon after their connection.
 pub(crate) async fn start_impatient() -> String {
     let limits = PageLimits::DEFAULT.grace(Duration::from_millis(300));

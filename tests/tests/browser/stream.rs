@@ -55,6 +55,24 @@ async fn a_compressed_stream_delivers_every_message() {
 }
 
 #[tokio::test]
+async fn messages_arrive_once_and_in_order_over_switches_between_http_and_websockets() {
+    let url = server::start_over_http().await;
+    script::run("stream_http.mjs", &[&url]).await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_buffers_responses_is_reported_and_loses_nothing() {
+    let url = server::start_over_http().await;
+    script::run("stream_buffered.mjs", &[&url]).await;
+}
+
+#[tokio::test]
+async fn http_is_used_only_if_it_is_forced_or_handshakes_are_not_answered() {
+    let url = server::start_over_http().await;
+    script::run("stream_transport.mjs", &[&url]).await;
+}
+
+#[tokio::test]
 async fn a_whole_application_works_below_a_base_path() {
     let url = server::start_below_live().await;
     script::run("stream_base.mjs", &[&url]).await;

@@ -44,7 +44,7 @@ const CORE: &[Layer] = &[
     ),
     (
         "engine and kit",
-        &["admit", "driver", "route", "stream", "testkit"],
+        &["admit", "driver", "over_http", "route", "stream", "testkit"],
     ),
 ];
 
@@ -78,6 +78,7 @@ const SERVER: &[Layer] = &[
             "filter",
             "handshake",
             "operations",
+            "page_posts",
             "service",
             "shared",
             "visitors",

@@ -17,6 +17,7 @@ mod hostile_visitors;
 mod mount;
 mod operations;
 mod origins;
+mod over_http;
 mod pauses;
 mod places;
 mod proxies;

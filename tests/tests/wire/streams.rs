@@ -99,7 +99,7 @@ async fn the_client_is_cached_for_ever_under_the_hash_of_its_content() {
     assert_eq!(head.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(head.header("content-encoding"), None);
     assert_eq!(head.header("vary"), Some("accept-encoding"));
-    assert_eq!(String::from_utf8(plain).unwrap(), served_client());
+    assert_client(&String::from_utf8(plain).unwrap());
     let tag = head.header("etag").unwrap().to_owned();
     let known = format!("If-None-Match: \"other\", W/{tag}");
     let (head, body) = ask(&server, "GET", script, &[&known]).await;
@@ -107,10 +107,19 @@ async fn the_client_is_cached_for_ever_under_the_hash_of_its_content() {
     assert_eq!(head.header("etag"), Some(&*tag));
 }
 
-/// The client without indentation and without lines that are comments.
-pub(crate) fn served_client() -> String {
-    let source = include_str!("../../../ws-server/client/client.js").lines();
+/// Checks that the text is the client as it is served. Returns the name of the file that it imports.
+pub(crate) fn assert_client(text: &str) -> &str {
+    let (_, import) = text.split_once("import(\"./").unwrap();
+    let (name, _) = import.split_once('"').unwrap();
+    let source = include_str!("../../../ws-server/client/client.js");
+    assert_eq!(text.replace(name, "http.js"), served(source));
+    name
+}
+
+/// A source without indentation and without lines that are comments.
+fn served(source: &str) -> String {
     let code = source
+        .lines()
         .map(str::trim_start)
         .filter(|line| !line.is_empty() && !line.starts_with("//"));
     code.flat_map(|line| [line, "\n"]).collect()
@@ -129,7 +138,7 @@ async fn the_client_is_compressed_if_the_request_accepts_it() {
         let mut plain = String::new();
         let mut decoder = flate2::read::GzDecoder::new(&*body);
         decoder.read_to_string(&mut plain).unwrap();
-        assert_eq!(plain, served_client());
+        assert_client(&plain);
     }
     for refused in ["br", "gzip;q=0", "gzip; q=0.000, *", "*;q=0", ""] {
         let line = format!("Accept-Encoding: {refused}");
@@ -137,6 +146,20 @@ async fn the_client_is_compressed_if_the_request_accepts_it() {
         assert_eq!(head.header("content-encoding"), None, "{refused}");
         assert_eq!(head.status, 200);
     }
+}
+
+#[tokio::test]
+async fn the_client_imports_a_second_file_that_is_cached_for_ever_too() {
+    let server = site(|server| server).await;
+    let tag = Browser::new(server.address).get("/").await;
+    let (_, client) = ask(&server, "GET", attribute(&tag, "src"), &[]).await;
+    let name = assert_client(std::str::from_utf8(&client).unwrap()).to_owned();
+    assert!(name.starts_with("http-") && name.len() == 24, "{name}");
+    let (head, http) = ask(&server, "GET", &format!("/ws-server/{name}"), &[]).await;
+    let forever = Some("public, max-age=31536000, immutable");
+    assert_eq!((head.status, head.header("cache-control")), (200, forever));
+    let source = include_str!("../../../ws-server/client/http.js");
+    assert_eq!(String::from_utf8(http).unwrap(), served(source));
 }
 
 #[tokio::test]
@@ -175,6 +198,8 @@ async fn nothing_else_is_below_the_clients_path() {
         "/ws-server/",
         "/ws-server/client-0123456789abcdef.js",
         "/ws-server/client-.js",
+        "/ws-server/http-0123456789abcdef.js",
+        "/ws-server/http.js",
         "/ws-server/x/client.js",
         "/client.js",
     ] {

@@ -76,6 +76,45 @@ pub fn same_site(
     Err(Refusal::FORBIDDEN.body("requests from pages of this origin are not accepted"))
 }
 
+/// Checks that a POST of a page stream comes from a page of this site, or of a listed one. Browsers
+/// send `Origin` with every POST, so a request without it is refused. Neither `origins: any` nor
+/// `null` in a list applies: unlike a handshake, a POST carries no other sign of the page's intent.
+///
+/// # Errors
+///
+/// As of [`check`].
+pub(super) fn check_post(
+    access: RouteAccess,
+    request: &Request<'_>,
+    client: &Client,
+    policy: &AdmissionPolicy,
+) -> Result<(), Refusal> {
+    let own = ServerOrigin::of(request, client, policy)?;
+    let logged = match RequestOrigin::of(request, &own, |_| false) {
+        // A page of another scheme on the same host is of another site; only the browser knows.
+        RequestOrigin::Allowed if is_fetch_site_absent(request) => return Ok(()),
+        RequestOrigin::Allowed | RequestOrigin::Null if fetched_from(request, "same-origin") => {
+            return Ok(());
+        }
+        RequestOrigin::Allowed => LoggedOrigin::Placeholder("(own, but of another site)"),
+        RequestOrigin::Null => LoggedOrigin::Placeholder("null"),
+        RequestOrigin::Absent => {
+            return Err(
+                Refusal::FORBIDDEN.body("the header `Origin` is missing; browsers always send it")
+            );
+        }
+        RequestOrigin::Foreign(logged) => {
+            let is_listed = |origin: &Origin| is_listed(origin, access, policy);
+            match RequestOrigin::of(request, &own, is_listed) {
+                RequestOrigin::Allowed => return Ok(()),
+                _ => logged,
+            }
+        }
+    };
+    logged.log(Some(access.name), &own, policy);
+    Err(refused())
+}
+
 fn refused() -> Refusal {
     Refusal::FORBIDDEN.body("connections from this origin are not accepted")
 }
@@ -85,6 +124,12 @@ fn refused() -> Refusal {
 fn fetched_from(request: &Request<'_>, site: &str) -> bool {
     let mut values = request.headers.get_all("sec-fetch-site").iter();
     values.any(|value| value.as_bytes().eq_ignore_ascii_case(site.as_bytes()))
+}
+
+/// Whether the browser reports no relation to the page: it is older than 2023, or the request does
+/// not come from a browser.
+fn is_fetch_site_absent(request: &Request<'_>) -> bool {
+    !request.headers.contains_key("sec-fetch-site")
 }
 
 /// The server's own site, as the sender of the request sees it.

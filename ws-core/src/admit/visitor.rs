@@ -106,13 +106,26 @@ pub async fn visitor(
     if checked.lookup().is_none() {
         return Ok(FoundVisitor::default());
     }
+    let secure = checked.client().is_secure();
+    find(hub, request, secure, checked.cross_site()).await
+}
+
+/// Looks up the visitor. If `is_proof_needed`, cookies alone prove nothing.
+///
+/// # Errors
+///
+/// The error of the session store.
+pub(super) async fn find(
+    hub: &Hub,
+    request: &Request<'_>,
+    secure: bool,
+    is_proof_needed: bool,
+) -> Result<FoundVisitor, SessionError> {
     let sessions = hub.sessions();
     let in_query = parameter(request.uri, sessions.page_parameter());
-    let is_proof_needed = checked.cross_site();
     if is_proof_needed && in_query == QueryParameter::Absent {
         return Ok(MissingVisitor::Proof.into());
     }
-    let secure = checked.client().is_secure();
     let session = match sessions.identify(request.headers, secure).await? {
         Ok(session) => session,
         Err(none) => return Ok(MissingVisitor::from(none).into()),
@@ -139,14 +152,14 @@ pub async fn visitor(
 
 /// How often a parameter appears in a query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum QueryParameter<'u> {
+pub(super) enum QueryParameter<'u> {
     Absent,
     Once(&'u str),
     Repeated,
 }
 
 /// Finds a parameter of the query. Ids have no characters that need escaping.
-fn parameter<'u>(uri: &'u Uri, name: &str) -> QueryParameter<'u> {
+pub(super) fn parameter<'u>(uri: &'u Uri, name: &str) -> QueryParameter<'u> {
     let pairs = uri.query().unwrap_or_default().split('&');
     let mut values = pairs.filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     match (values.next(), values.next()) {

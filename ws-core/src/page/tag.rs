@@ -13,6 +13,8 @@ pub struct BrowserClientPaths {
     pub script_path: String,
     /// The path that responds to a POST with the id of a new page.
     pub new_page_path: String,
+    /// Whether pages may use HTTP if their network blocks WebSockets.
+    pub http_fallback: bool,
 }
 
 impl Default for BrowserClientPaths {
@@ -21,6 +23,7 @@ impl Default for BrowserClientPaths {
             base_path: String::new(),
             script_path: "/ws-server/client.js".to_owned(),
             new_page_path: "/ws-server/page".to_owned(),
+            http_fallback: false,
         }
     }
 }
@@ -124,6 +127,9 @@ impl fmt::Display for StreamTag {
             attribute(f, "data-base", base)?;
         }
         attribute(f, "data-fresh", &client.new_page_path)?;
+        if client.http_fallback {
+            attribute(f, "data-transport", "auto")?;
+        }
         if let Some(nonce) = &self.nonce {
             attribute(f, "nonce", nonce)?;
         }

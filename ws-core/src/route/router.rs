@@ -136,6 +136,11 @@ impl Route {
             .count_handshake(status);
     }
 
+    /// Whether its connections carry the stream of a page.
+    pub const fn is_page_stream(&self) -> bool {
+        self.is_page_stream
+    }
+
     /// The supported subprotocols in order of preference.
     pub fn protocols(&self) -> &'static [&'static str] {
         if self.is_page_stream {

@@ -10,19 +10,27 @@ const read = (name) => readFile(new URL(`../${name}`, import.meta.url), "utf8");
 // The server removes indentation and lines that are comments.
 const served = (text) => text.replace(/^ +/gm, "").replace(/^(\/\/.*)?\n/gm, "");
 
-test("the module has at most 5,000 bytes, gzipped", async () => {
-  const { length } = gzipSync(served(await read("client.js")), { level: 9 });
-  assert.ok(length <= 5_000, `${length} bytes`);
+const FILES = ["client.js", "http.js"];
+
+test("the module has at most 5,000 bytes, gzipped, and its second file at most 2,500", async () => {
+  const sizes = FILES.map(async (name) => {
+    return gzipSync(served(await read(name)), { level: 9 }).length;
+  });
+  const [client, http] = await Promise.all(sizes);
+  assert.ok(client <= 5_000, `${client} bytes`);
+  assert.ok(http <= 2_500, `${http} bytes`);
 });
 
 test("the module has no text over several lines, which the server would change", async () => {
-  const lines = (await read("client.js")).split("\n");
+  const lines = (await Promise.all(FILES.map(read))).join("\n").split("\n");
   for (const line of lines) assert.equal(line.split("`").length % 2, 1, line);
 });
 
-test("the module has no imports and no `eval`", async () => {
-  const text = await read("client.js");
-  assert.doesNotMatch(text, /\bimport\b|\beval\b|new Function|innerHTML/);
+test("the module imports only its second file, when it needs it, and has no `eval`", async () => {
+  const [client, http] = await Promise.all(FILES.map(read));
+  assert.deepEqual(client.match(/\bimport\b.*?;/g), ['import("./http.js").catch(() => {});']);
+  assert.doesNotMatch(http, /\bimport\b/);
+  assert.doesNotMatch(client + http, /\beval\b|new Function|innerHTML/);
 });
 
 test("the types describe every export", async () => {

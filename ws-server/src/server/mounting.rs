@@ -1,6 +1,7 @@
 //! Settings for the location of a server: below a path, beside an application, behind a proxy.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::Extensions;
 use ws_core::admit::{AdmissionPolicy, AllowedOrigin, AllowedOrigins, ForwardedPort};
@@ -83,6 +84,33 @@ impl<S, G> Server<S, G> {
     /// ```
     pub const fn only_upgrades(mut self) -> Self {
         self.settings.plain_gets = PlainGets::FallThrough;
+        self
+    }
+
+    /// Offers page streams over HTTP too, for pages whose network blocks WebSockets. By default they
+    /// need a WebSocket.
+    ///
+    /// The browser client uses HTTP only if handshakes are not answered, delivers every message once
+    /// all the same, and returns to a WebSocket when it can. Routes to
+    /// [`PageStream`](crate::stream::PageStream) and handlers with `attach: page` then also respond
+    /// to POSTs of the type `application/vnd.ws-server.page.v1`, of pages of this site. Sessions,
+    /// limits and hooks are the same; `PAGE-PROTOCOL.md` describes the requests.
+    ///
+    /// A response of this kind lasts as long as its page: it counts among the
+    /// [connections](Self::max_connections), and also among the [HTTP
+    /// connections](Self::http_connections). A proxy must not buffer it. It is not offered by
+    /// default because it makes the routes respond to one more kind of request.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn built<S: Send + Sync + 'static>(table: ws_server::route::Table<S>, app: S)
+    /// #     -> Result<Ws, ws_server::Error> {
+    /// let ws = Server::new(table).state(app).http_fallback().build()?;
+    /// # Ok(ws)
+    /// # }
+    /// ```
+    pub fn http_fallback(mut self) -> Self {
+        self.settings.over_http = Some(Arc::default());
         self
     }
 

@@ -20,11 +20,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::http::{
-    Activity, Application, HttpConnection, HttpEnd, ResponseBody, ResponseFuture, Timeouts,
+    Activity, Application, HttpConnection, HttpEnd, RequestBody, ResponseBody, ResponseFuture,
+    Timeouts,
 };
-use crate::body::WsBody;
+use crate::body::{WsBody, chunks};
 use crate::connection;
 use crate::handshake::{self, Arrival};
+use crate::page_posts;
 use crate::peer::{PeerAddr, canonical};
 use crate::service::WsService;
 use crate::shared::ServerShared;
@@ -127,7 +129,8 @@ impl Service<Request<Incoming>> for RoutesService {
                 Ok(ResponseBody::of(number, response, &activity))
             });
         };
-        let (head, _) = request.into_parts();
+        let found = page_posts::find(&self.shared, request.method(), found);
+        let (head, body) = request.into_parts();
         let arrival = Arrival {
             method: head.method,
             uri: head.uri,
@@ -136,6 +139,16 @@ impl Service<Request<Incoming>> for RoutesService {
             can_upgrade: head.extensions.get::<OnUpgrade>().is_some(),
         };
         let (shared, activity) = (self.shared.clone(), self.activity.clone());
+        let found = match found {
+            Err(found) => found,
+            Ok(stream) => {
+                let body = chunks(RequestBody::new(body, &activity));
+                return Box::pin(async move {
+                    let response = page_posts::respond(&shared, stream, arrival, body).await;
+                    Ok(ResponseBody::of(number, response, &activity))
+                });
+            }
+        };
         Box::pin(async move {
             let response = handshake::respond(&shared, found, arrival).await;
             if let Some(opened) = response.opened {

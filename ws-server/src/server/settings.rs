@@ -1,11 +1,14 @@
 //! The settings of a configuration, before it is built.
 
+use std::sync::Arc;
+
 use ws_core::admit::{
     AdmissionPolicy, AllowedOrigin, AllowedOrigins, ForwardedPort, Network, Origin, RequestLog,
     TrustedProxies,
 };
 use ws_core::hub::Hub;
 use ws_core::limits::{LimitOptions, ServerLimits};
+use ws_core::over_http::Attachments;
 use ws_core::session::{Secrets, SessionOptions};
 
 use crate::base::{self, BasePath};
@@ -32,6 +35,8 @@ pub(super) struct Settings {
     pub(super) client_path: Option<String>,
     pub(super) base: Option<String>,
     pub(super) plain_gets: PlainGets,
+    /// The page streams over HTTP, if the server offers them.
+    pub(super) over_http: Option<Arc<Attachments>>,
     pub(super) peer: PeerSource,
 }
 

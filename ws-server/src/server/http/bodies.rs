@@ -21,7 +21,7 @@ pub struct RequestBody {
 
 impl RequestBody {
     /// The body of the latest request whose head has arrived.
-    pub(super) fn new(body: Incoming, activity: &Arc<Activity>) -> Self {
+    pub(in crate::server) fn new(body: Incoming, activity: &Arc<Activity>) -> Self {
         let comes = !body.is_end_stream();
         let request = comes.then(|| (activity.begin_receiving(), activity.clone()));
         Self { body, request }

@@ -1,0 +1,223 @@
+//! Page streams over HTTP, for networks that block WebSockets.
+//!
+//! One POST opens the stream: its response has no end, and carries one message per line to the
+//! page. The messages of the page are the lines in the bodies of further POSTs. Each of these names
+//! the *attachment*, a secret that the first line of the response contains.
+//!
+//! Between the two, a connection runs that is the same as over a WebSocket: [`HttpTransport`]
+//! converts lines into the frames of a client, and the frames of the server into lines. So limits,
+//! the takeover of a page, pings and drains need no second implementation.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use tokio::sync::Semaphore;
+
+use crate::extract::Visitor;
+use crate::outbox::Io;
+use crate::page::Page;
+use crate::route::Route;
+use crate::session::{Session, SessionId};
+
+mod pipe;
+mod response;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod up;
+
+pub use response::ResponseLines;
+
+use crate::wire::{OverHttp, json};
+use pipe::Pipe;
+use transport::HttpTransport;
+
+/// The media type of the POSTs of a page stream, and of the response that opens one. No form can
+/// send it, and a page of another origin only after a preflight request.
+pub const PAGE_POST_TYPE: &str = "application/vnd.ws-server.page.v1";
+
+/// The query parameter of the attachment, in a POST with messages.
+pub const ATTACHMENT_PARAMETER: &str = "attachment";
+
+/// The maximum number of POSTs of one attachment at a time: one whose messages are being read, and
+/// the one that a page sends when it is closed.
+const MAX_POSTS: usize = 2;
+
+/// The owner of an attachment. A POST with the attachment must have the same.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Owner {
+    page: String,
+    session: SessionId,
+    route: usize,
+}
+
+impl Owner {
+    /// The owner of an attachment of this visitor at this route; `None` if the visitor has no page.
+    pub fn of(visitor: &Visitor, route: &Route) -> Option<Self> {
+        Some(Self {
+            page: visitor.page.as_ref().map(Page::id)?.to_owned(),
+            session: visitor.session.as_ref().map(Session::id)?,
+            route: Arc::as_ptr(&route.endpoint).addr(),
+        })
+    }
+}
+
+/// Shows no id of a page: it proves the intent of its visitor.
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owner")
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The attachments of a server: its page streams over HTTP. There is one for each running
+/// connection, so the limits of connections apply to it.
+#[derive(Default)]
+pub struct Attachments {
+    by_token: Mutex<HashMap<String, Arc<Attachment>>>,
+}
+
+impl fmt::Debug for Attachments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attachments").finish_non_exhaustive()
+    }
+}
+
+impl Attachments {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Attachment>>> {
+        self.by_token.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of attachments.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Creates an attachment: the transport of its connection, and the lines of its response.
+    /// `limit` is the largest body of a POST with messages, in bytes; the page gets to know it.
+    pub fn attach(self: &Arc<Self>, owner: Owner, limit: usize) -> (Io, ResponseLines) {
+        let token = token();
+        let pipe = Arc::new(Pipe::default());
+        pipe.push_line(&json(&OverHttp::Open {
+            attachment: &token,
+            limit,
+        }));
+        let attachment = Attachment {
+            owner,
+            pipe: pipe.clone(),
+            posts: Semaphore::new(MAX_POSTS),
+            turn: Semaphore::new(1),
+        };
+        self.lock().insert(token.clone(), Arc::new(attachment));
+        let registered = Registration {
+            attachments: self.clone(),
+            token,
+        };
+        let transport = HttpTransport::new(pipe.clone(), registered);
+        (Box::new(transport).into(), ResponseLines::new(pipe))
+    }
+
+    /// Finds the attachment with this token, if it has this owner.
+    pub fn find(&self, token: &str, owner: &Owner) -> Option<Arc<Attachment>> {
+        let found = self.lock().get(token).cloned()?;
+        (found.owner == *owner).then_some(found)
+    }
+}
+
+/// Checks that the frames of a body contain its lines and nothing else.
+#[cfg(fuzzing)]
+pub fn check_frames(body: &[u8]) {
+    up::check_frames(body);
+}
+
+/// A secret that nothing else contains.
+///
+/// # Panics
+///
+/// Panics if the operating system provides no random numbers; hash maps with random keys do not
+/// work without them either.
+fn token() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system provides random numbers");
+    BASE64.encode(bytes)
+}
+
+/// The entry of a connection among the attachments. It is removed when this is dropped.
+struct Registration {
+    attachments: Arc<Attachments>,
+    token: String,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let removed = self.attachments.lock().remove(&self.token);
+        drop(removed);
+    }
+}
+
+/// One page stream over HTTP.
+pub struct Attachment {
+    owner: Owner,
+    pipe: Arc<Pipe>,
+    /// Permits for POSTs.
+    posts: Semaphore,
+    /// The permit of the POST whose messages are read. It is fair, so POSTs are read in the order of their arrival.
+    turn: Semaphore,
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attachment")
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the messages of a POST are not accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PostError {
+    /// Too many POSTs of the attachment are in progress.
+    Busy,
+    /// The connection has ended: the page must attach again.
+    Ended,
+}
+
+/// The turn of one POST.
+#[derive(Debug)]
+pub struct PostTurn<'a> {
+    attachment: &'a Attachment,
+    _permits: [tokio::sync::SemaphorePermit<'a>; 2],
+}
+
+impl Attachment {
+    /// Waits until earlier POSTs of the attachment are done.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError::Busy`] if another one waits already.
+    pub async fn turn(&self) -> Result<PostTurn<'_>, PostError> {
+        let slot = self.posts.try_acquire().map_err(|_| PostError::Busy)?;
+        let turn = self.turn.acquire().await.map_err(|_| PostError::Ended)?;
+        Ok(PostTurn {
+            attachment: self,
+            _permits: [slot, turn],
+        })
+    }
+}
+
+impl PostTurn<'_> {
+    /// Passes the lines of a body to the connection, and waits until it has read them. The wait is
+    /// back-pressure: a connection reads no further than its limits allow.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError::Ended`] if the connection ends before it has read them all.
+    pub async fn send(self, body: &[u8]) -> Result<(), PostError> {
+        let frames = up::frames(body);
+        self.attachment.pipe.send(frames).await
+    }
+}

@@ -1,0 +1,129 @@
+//! The transport of a connection whose client uses HTTP.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{BufMut, buf::Limit};
+
+use super::Registration;
+use super::pipe::{Pipe, ResponseGone};
+use crate::close::CloseCode;
+use crate::outbox::{DirectWrite, Transport};
+use crate::protocol::encoder::encode_masked;
+use crate::protocol::{Decoder, Event, Incoming, OpCode, Role};
+use crate::wire::{OverHttp, json};
+
+/// The largest message to the client: the page's queue limits it, not the transport.
+const UNLIMITED: usize = usize::MAX;
+
+/// The maximum number of bytes decoded at a time, so that a slow client shows its progress.
+const MAX_WRITE: usize = 16 * 1024;
+
+/// Converts between the frames of a connection and the lines of its requests.
+pub(super) struct HttpTransport {
+    pipe: Arc<Pipe>,
+    /// Decodes the frames that the connection writes.
+    decoder: Decoder,
+    _registration: Registration,
+}
+
+impl HttpTransport {
+    pub(super) fn new(pipe: Arc<Pipe>, registration: Registration) -> Self {
+        Self {
+            pipe,
+            decoder: Decoder::new(Role::Client, UNLIMITED),
+            _registration: registration,
+        }
+    }
+
+    /// Converts frames into lines, at most [`MAX_WRITE`] bytes of them.
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        let first = first.map_or(&[][..], |slice| &slice[..slice.len().min(MAX_WRITE)]);
+        let mut bytes = first.to_vec();
+        let mut rest = &mut bytes[..];
+        while let Some(event) = self.decoder.decode(&mut rest).map_err(invalid)? {
+            write_event(&self.pipe, &event)?;
+        }
+        Ok(first.len() - rest.len())
+    }
+}
+
+/// Writes one frame of the connection as a line.
+fn write_event(pipe: &Pipe, event: &Event<'_>) -> io::Result<()> {
+    match event {
+        Event::Message(Incoming::Text(text)) => pipe.push_line(text.as_str()),
+        Event::Message(Incoming::Binary(_)) => return Err(invalid("a binary message")),
+        Event::Ping(_) => pipe.push_line(&json(&OverHttp::Ping)),
+        Event::Pong(_) => {}
+        Event::Close(close) => {
+            let (code, reason) = match close {
+                Some((code, text)) => (*code, text.as_str()),
+                None => (CloseCode::NO_STATUS, ""),
+            };
+            let code = code.get();
+            pipe.push_line(&json(&OverHttp::Close { code, reason }));
+            // No request of the client answers a Close. The line is the last one, so nothing can
+            // be lost if the answer comes from here.
+            let body = if close.is_some() {
+                &code.to_be_bytes()[..]
+            } else {
+                &[]
+            };
+            pipe.push_frames(&encode_masked(OpCode::Close, true, body, [0; 4]));
+        }
+    }
+    Ok(())
+}
+
+fn invalid<E: Into<Box<dyn std::error::Error + Send + Sync>>>(error: E) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+fn gone(_: ResponseGone) -> io::Error {
+    io::ErrorKind::BrokenPipe.into()
+}
+
+impl Transport for HttpTransport {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.pipe.poll_read(cx, buf).map(Ok)
+    }
+
+    fn poll_read_buf(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut Limit<&mut Vec<u8>>,
+    ) -> Poll<io::Result<usize>> {
+        let mut bytes = vec![0; buf.remaining_mut().min(64 * 1024)];
+        let read = ready!(self.pipe.poll_read(cx, &mut bytes));
+        buf.put_slice(&bytes[..read]);
+        Poll::Ready(Ok(read))
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.pipe.poll_room(cx)).map_err(gone)?;
+        Poll::Ready(self.write(slices))
+    }
+
+    /// Waits until the server has taken the last line, so that a shutdown does not cut it off.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.pipe.end();
+        self.pipe.poll_taken(cx).map_err(gone)
+    }
+
+    /// Senders wake the connection: it converts their frames.
+    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
+        None
+    }
+}
+
+impl Drop for HttpTransport {
+    fn drop(&mut self) {
+        self.pipe.end();
+    }
+}

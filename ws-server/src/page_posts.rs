@@ -1,0 +1,238 @@
+//! The POSTs of page streams over HTTP.
+//!
+//! A POST without an attachment opens a stream, and its response carries the messages to the page.
+//! A POST with an attachment carries messages of the page.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use tokio::time::timeout;
+use ws_core::admit::{self, AdmittedPost};
+use ws_core::error::Refusal;
+use ws_core::extract::Params;
+use ws_core::over_http::{ATTACHMENT_PARAMETER, Attachments, Owner, PAGE_POST_TYPE, PostError};
+use ws_core::route::Route;
+
+use crate::body::{BodyLost, WsBody};
+use crate::handshake::{self, Arrival, FoundRoute};
+use crate::shared::ServerShared;
+use crate::watchdog;
+
+/// The parameter of a page whose last response did not arrive.
+const BUFFERED: &str = "buffered=1";
+
+/// A route that carries page streams, and its parameters.
+pub(crate) struct FoundStream {
+    route: Arc<Route>,
+    params: Params,
+    attachments: Arc<Attachments>,
+}
+
+/// Finds the page stream of a POST; otherwise returns the route.
+pub(crate) fn find(
+    shared: &ServerShared,
+    method: &Method,
+    found: FoundRoute,
+) -> Result<FoundStream, FoundRoute> {
+    match (&shared.over_http, found) {
+        (Some(attachments), Ok((route, params)))
+            if *method == Method::POST && route.is_page_stream() =>
+        {
+            Ok(FoundStream {
+                route,
+                params,
+                attachments: attachments.clone(),
+            })
+        }
+        (_, found) => Err(found),
+    }
+}
+
+/// Whether a POST has the media type of page streams. Other POSTs with the same URL belong to the
+/// application, if there is one.
+pub(crate) fn is_of_page(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    types.next().is_some_and(|one| one == PAGE_POST_TYPE) && types.next().is_none()
+}
+
+/// Responds to a POST of a page stream.
+///
+/// If the client leaves while `init` runs, the server drops this future, and `init` with it.
+pub(crate) async fn respond(
+    shared: &ServerShared,
+    found: FoundStream,
+    arrival: Arrival,
+    body: impl Stream<Item = Result<Bytes, BodyLost>> + Send,
+) -> Response<WsBody> {
+    watchdog::start();
+    let (route, peer) = (found.route.clone(), arrival.peer);
+    let response = match post(shared, found, arrival, body).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            let status = refusal.status().as_u16();
+            tracing::debug!(route = route.spec.name, ?peer, status, "a POST is refused");
+            handshake::refused(refusal)
+        }
+    };
+    without_buffers(response)
+}
+
+/// Tells caches and proxies to pass the response on at once, and unchanged.
+fn without_buffers(mut response: Response<WsBody>) -> Response<WsBody> {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CACHE_CONTROL, "no-store, no-transform"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // Of nginx, and of proxies that copy it.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn post(
+    shared: &ServerShared,
+    found: FoundStream,
+    arrival: Arrival,
+    body: impl Stream<Item = Result<Bytes, BodyLost>> + Send,
+) -> Result<Response<WsBody>, Refusal> {
+    let headers = &arrival.headers;
+    if !is_of_page(headers) || headers.contains_key(CONTENT_ENCODING) {
+        let body = format!("send the type `{PAGE_POST_TYPE}`, without a content encoding");
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).body(body));
+    }
+    if let Some(attachment) = attachment(arrival.uri.query().unwrap_or_default())? {
+        return receive(shared, &found, &arrival, attachment, body).await;
+    }
+    let route = found.route.clone();
+    let opened = open(shared, found, arrival).await;
+    let status = opened
+        .as_ref()
+        .map_or_else(Refusal::status, Response::status);
+    admit::count_response(&shared.hub, Some(&route), status.as_u16());
+    opened
+}
+
+/// Admits a POST, and returns the owner of its attachment.
+async fn admit_owner(
+    shared: &ServerShared,
+    route: &Route,
+    arrival: &Arrival,
+) -> Result<(AdmittedPost, Owner), Refusal> {
+    let (hub, policy) = (&shared.hub, &shared.policy);
+    let admitted = admit::admit_page_post(hub, policy, route, &arrival.request()).await?;
+    let owner = Owner::of(admitted.visitor(), route).ok_or(Refusal::FORBIDDEN)?;
+    Ok((admitted, owner))
+}
+
+/// Returns the attachment that a query names, if it names one.
+fn attachment(query: &str) -> Result<Option<&str>, Refusal> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let mut values =
+        pairs.filter_map(|(name, value)| (name == ATTACHMENT_PARAMETER).then_some(value));
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        _ => Err(Refusal::BAD_REQUEST.body("the query contains more than one attachment")),
+    }
+}
+
+/// Opens a stream.
+async fn open(
+    shared: &ServerShared,
+    found: FoundStream,
+    arrival: Arrival,
+) -> Result<Response<WsBody>, Refusal> {
+    let (admitted, owner) = admit_owner(shared, &found.route, &arrival).await?;
+    let FoundStream {
+        route,
+        params,
+        attachments,
+    } = found;
+    let query = arrival.uri.query().unwrap_or_default();
+    if query.split('&').any(|pair| pair == BUFFERED) {
+        shared.hints.buffering_proxy();
+    }
+    let admitted = admitted.open(&shared.hub, arrival.uri, arrival.headers, params)?;
+    let opened = route.open(admitted)?.run().await?;
+    let (transport, lines) = attachments.attach(owner, largest_body(&route));
+    opened.start(transport, &[]);
+    let mut response = Response::new(WsBody::from(lines));
+    let media_type = HeaderValue::from_static(PAGE_POST_TYPE);
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    Ok(response)
+}
+
+/// The size of the largest body with messages, in bytes: one message of the largest size fits.
+fn largest_body(route: &Route) -> usize {
+    route.endpoint.limits().max_message.saturating_add(1)
+}
+
+/// Passes the messages of a page to its connection.
+async fn receive(
+    shared: &ServerShared,
+    found: &FoundStream,
+    arrival: &Arrival,
+    attachment: &str,
+    body: impl Stream<Item = Result<Bytes, BodyLost>> + Send,
+) -> Result<Response<WsBody>, Refusal> {
+    let ended =
+        || Refusal::CONFLICT.body("the attachment has ended, or is of another page: attach again");
+    let refused = |error| match error {
+        PostError::Busy => Refusal::TOO_MANY_REQUESTS
+            .body("the page sends other messages; send one POST at a time"),
+        PostError::Ended => ended(),
+    };
+    let (_, owner) = admit_owner(shared, &found.route, arrival).await?;
+    let found_attachment = found.attachments.find(attachment, &owner);
+    let attachment = found_attachment.ok_or_else(ended)?;
+    let turn = attachment.turn().await.map_err(refused)?;
+    let body = read(shared, largest_body(&found.route), &arrival.headers, body).await?;
+    turn.send(&body).await.map_err(refused)?;
+    let mut response = Response::new(WsBody::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+/// Reads a body of at most this number of bytes.
+async fn read(
+    shared: &ServerShared,
+    limit: usize,
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<Bytes, BodyLost>> + Send,
+) -> Result<Vec<u8>, Refusal> {
+    let too_large = || {
+        let body = format!("the body is larger than {limit} bytes");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE).body(body)
+    };
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    if length.is_some_and(|length| length.parse::<usize>().is_ok_and(|length| length > limit)) {
+        return Err(too_large());
+    }
+    let mut body = pin!(body);
+    let mut bytes = Vec::new();
+    loop {
+        let next = timeout(shared.limits.body_timeout, body.next()).await;
+        match next {
+            Ok(Some(Ok(more))) if bytes.len() + more.len() > limit => return Err(too_large()),
+            Ok(Some(Ok(more))) => bytes.extend_from_slice(&more),
+            Ok(None) => return Ok(bytes),
+            Ok(Some(Err(BodyLost))) => {
+                return Err(Refusal::BAD_REQUEST.body("the body is not complete"));
+            }
+            Err(_) => {
+                return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT)
+                    .body("the body did not arrive in time"));
+            }
+        }
+    }
+}
