@@ -5,6 +5,7 @@ mod engine;
 mod failover;
 mod faults;
 mod hubs;
+mod matrix;
 mod nodes;
 mod proxy;
 mod sentinels;

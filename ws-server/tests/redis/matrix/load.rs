@@ -1,0 +1,207 @@
+//! The publishers and the clients of a run, which record what happens.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, sleep};
+use ws_server::prelude::*;
+use ws_server::testkit::{Received, TestClient, TestKit};
+use ws_server::topic::PublishError;
+
+use super::judge::{Connection, End, Line, Outcome, Record, Source};
+use crate::nodes::Room;
+
+/// The topics, which are in different lanes.
+pub(super) const TOPICS: u64 = 4;
+
+/// The time between two messages of a source.
+const PACE: Duration = Duration::from_millis(8);
+
+/// How long the last messages may take.
+const FINISH: Duration = Duration::from_secs(90);
+
+/// Subscribes to all topics.
+struct Reader;
+
+#[ws_handler]
+impl Reader {
+    fn init(socket: &Socket<Self>) -> Self {
+        for topic in 0..TOPICS {
+            socket.subscribe(Room(topic));
+        }
+        Reader
+    }
+}
+
+/// The nodes of a run, with one client and some publishers each.
+#[derive(Clone)]
+pub(super) struct Load(Arc<Shared>);
+
+struct Shared {
+    nodes: Vec<TestKit>,
+    record: Mutex<Record>,
+    /// The number of the next message of each source.
+    next: BTreeMap<Source, AtomicUsize>,
+    is_over: AtomicBool,
+}
+
+impl Load {
+    pub(super) fn new(nodes: Vec<TestKit>) -> Self {
+        let topics = |node| (0..TOPICS).map(move |topic| Source { node, topic });
+        let sources: Vec<Source> = (0..nodes.len()).flat_map(topics).collect();
+        let record = Record {
+            outcomes: sources.iter().map(|it| (*it, Vec::new())).collect(),
+            clients: nodes.iter().map(|_| Vec::new()).collect(),
+        };
+        Self(Arc::new(Shared {
+            nodes,
+            record: Mutex::new(record),
+            next: sources
+                .into_iter()
+                .map(|it| (it, AtomicUsize::new(0)))
+                .collect(),
+            is_over: AtomicBool::new(false),
+        }))
+    }
+
+    pub(super) fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the clients. They run until the tasks are dropped.
+    pub(super) async fn connect(&self) -> JoinSet<()> {
+        let mut clients = JoinSet::new();
+        for node in 0..self.0.nodes.len() {
+            let client = self.join(node).await;
+            clients.spawn(self.clone().read(node, client));
+        }
+        clients
+    }
+
+    /// Starts the publishers. They end after [`finish`](Self::finish) was called.
+    pub(super) fn publish(&self) -> JoinSet<()> {
+        let mut publishers = JoinSet::new();
+        for source in self.0.next.keys() {
+            publishers.spawn(self.clone().publish_all(*source));
+        }
+        publishers
+    }
+
+    async fn publish_all(self, source: Source) {
+        let mut ticks = interval(PACE);
+        while !self.0.is_over.load(Ordering::Relaxed) {
+            ticks.tick().await;
+            self.publish_one(source).await;
+        }
+    }
+
+    async fn publish_one(&self, source: Source) -> (usize, Outcome) {
+        let number = self.0.next[&source].fetch_add(1, Ordering::SeqCst);
+        let text = Line { source, number }.text();
+        let hub = self.0.nodes[source.node].hub();
+        let outcome = match hub.publish(&Room(source.topic), &text).await {
+            Ok(_) => Outcome::Accepted,
+            Err(PublishError::Unconfirmed) => Outcome::Unconfirmed,
+            Err(_) => Outcome::Refused,
+        };
+        let mut record = self.record();
+        let outcomes = record.outcomes.get_mut(&source).unwrap();
+        assert_eq!(outcomes.len(), number);
+        outcomes.push(outcome);
+        (number, outcome)
+    }
+
+    /// Connects a client, and records what is due for it.
+    async fn join(&self, node: usize) -> TestClient {
+        let client = self.0.nodes[node].handler::<Reader>().connect();
+        let client = client.await.unwrap();
+        let next = self.0.next.iter();
+        let due = next.map(|(source, next)| (*source, next.load(Ordering::SeqCst)));
+        self.record().clients[node].push(Connection {
+            due: due.collect(),
+            received: Vec::new(),
+            end: End::Open,
+        });
+        client
+    }
+
+    async fn read(self, node: usize, mut client: TestClient) {
+        loop {
+            let received = client.receive().await;
+            let end = {
+                let mut record = self.record();
+                let connection = record.clients[node].last_mut().unwrap();
+                match received {
+                    Received::Message(text) => {
+                        let line = Line::parse(text.as_text().unwrap());
+                        connection.received.push(line);
+                        continue;
+                    }
+                    Received::Ping(_) | Received::Pong(_) => continue,
+                    Received::Close(CloseCode::SERVICE_RESTART, _) => End::Reset,
+                    Received::Close(..) | Received::End => End::Other,
+                }
+            };
+            self.record().clients[node].last_mut().unwrap().end = end;
+            client = self.join(node).await;
+        }
+    }
+
+    /// Publishes last messages until every client has those of all sources: then it has received
+    /// all that it will receive.
+    pub(super) async fn finish(&self, mut publishers: JoinSet<()>) {
+        self.0.is_over.store(true, Ordering::Relaxed);
+        while let Some(ended) = publishers.join_next().await {
+            ended.unwrap();
+        }
+        let deadline = Instant::now() + FINISH;
+        while Instant::now() < deadline {
+            let mut last = Vec::new();
+            for source in self.0.next.keys() {
+                let (number, outcome) = self.publish_one(*source).await;
+                let source = *source;
+                last.push((Line { source, number }, outcome));
+            }
+            if last
+                .iter()
+                .all(|(_, outcome)| *outcome == Outcome::Accepted)
+                && self
+                    .arrive(last.iter().map(|(line, _)| *line).collect())
+                    .await
+            {
+                return;
+            }
+        }
+    }
+
+    /// Waits until all clients have these messages; `false` if one is not to get all of them,
+    /// because it has connected since, or if that takes long.
+    async fn arrive(&self, last: Vec<Line>) -> bool {
+        for _ in 0..500 {
+            let missing = {
+                let record = self.record();
+                let current = record.clients.iter().filter_map(|client| client.last());
+                let mut missing = 0;
+                for connection in current {
+                    if last
+                        .iter()
+                        .any(|line| connection.due[&line.source] > line.number)
+                    {
+                        return false;
+                    }
+                    let is_there = |line: &&Line| connection.received.contains(line);
+                    missing += last.iter().filter(|line| !is_there(line)).count();
+                }
+                missing
+            };
+            if missing == 0 {
+                return true;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+}
