@@ -8,8 +8,9 @@
 pub use ws_core::hub::ClusterOptions;
 #[doc(inline)]
 pub use ws_core::log::shared::{
-    Append, Census, Engine, EngineError, HistoryMessage, Incarnation, Kept, LaneRead, MemberChange,
-    Opened, READ_ENTRIES, READ_WAIT, RELAYED_ENTRIES, ReadFrom, RecordedMember, marker,
+    Append, Census, Engine, EngineError, EngineHealth, EngineMemory, EngineState, HistoryMessage,
+    Incarnation, Kept, LaneRead, MemberChange, Opened, READ_ENTRIES, READ_WAIT, RELAYED_ENTRIES,
+    ReadFrom, RecordedMember, marker,
 };
 #[doc(inline)]
 pub use ws_core::log::{EntryId, Generation, HistoryLimits, Lane, Lanes, TopicName};

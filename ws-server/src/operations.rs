@@ -10,6 +10,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::prometheus;
+use crate::readiness::NotReady;
 use crate::shared::ServerShared;
 
 /// What the service responds with.
@@ -96,10 +97,30 @@ fn metrics(shared: &ServerShared) -> Response<String> {
 }
 
 async fn ready(shared: &ServerShared) -> Response<String> {
-    match shared.readiness.check(&shared.hub).await {
-        Ok(()) => text(StatusCode::OK, "ready"),
-        Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string()),
-    }
+    let log = log_health(&shared.hub);
+    let (status, line) = match shared.readiness.check(&shared.hub).await {
+        Ok(()) => (StatusCode::OK, "ready".to_owned()),
+        // Servers that share a log share their sessions: an outage would make all of them unready,
+        // and leave the load balancer without any.
+        Err(reason @ NotReady::SessionStore) if !log.is_empty() => {
+            (StatusCode::OK, format!("ready, but {reason}"))
+        }
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
+    };
+    text(status, &format!("{line}{log}"))
+}
+
+/// A line for each server of a shared log, without its address: anybody may ask.
+#[cfg(feature = "cluster")]
+fn log_health(hub: &ws_core::hub::Hub) -> String {
+    let all = hub.log_health().into_iter().zip(1..);
+    let lines = all.map(|(health, number)| format!("\nlog server {number}: {health}"));
+    lines.collect()
+}
+
+#[cfg(not(feature = "cluster"))]
+const fn log_health(_: &ws_core::hub::Hub) -> String {
+    String::new()
 }
 
 fn method_not_allowed() -> Response<String> {

@@ -101,6 +101,19 @@ struct Links {
     commands: Channel,
 }
 
+impl Links {
+    fn new(target: Target) -> Self {
+        let target = Arc::new(target);
+        Self {
+            append: Channel::new(target.clone()),
+            read: Channel::new(target.clone()),
+            wait: Channel::new(target.clone()),
+            commands: Channel::new(target.clone()),
+            target,
+        }
+    }
+}
+
 impl Redis {
     /// Creates a handle to the server with this URL: `redis://user:password@host:port/database`,
     /// or `rediss://` for TLS (feature `redis-tls`). Only the host is required. It connects when it
@@ -125,17 +138,33 @@ impl Redis {
     ///
     /// [`RedisError::Url`] or [`RedisError::TlsDisabled`].
     pub fn new(url: &str) -> Result<Self, RedisError> {
-        let target = Arc::new(Target::new(url)?);
         Ok(Self {
             prefix: DEFAULT_PREFIX.into(),
-            links: Arc::new(Links {
-                append: Channel::new(target.clone()),
-                read: Channel::new(target.clone()),
-                wait: Channel::new(target.clone()),
-                commands: Channel::new(target.clone()),
-                target,
-            }),
+            links: Arc::new(Links::new(Target::new(url)?)),
         })
+    }
+
+    /// Trusts the certificates of this authority, in PEM form, in place of those that the system
+    /// trusts. The URL must begin with `rediss://` or `rediss-sentinel://`. Call it before the
+    /// handle is cloned: clones from before do not use it.
+    ///
+    /// ```no_run
+    /// use ws_server::redis::Redis;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let authority = std::fs::read("/etc/redis/ca.crt")?;
+    /// let redis = Redis::new("rediss://10.0.0.5")?.root_certificate(&authority)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RedisError::Certificate`].
+    #[cfg(feature = "redis-tls")]
+    pub fn root_certificate(mut self, pem: &[u8]) -> Result<Self, RedisError> {
+        self.links = Arc::new(Links::new(self.links.target.trusting(pem)?));
+        Ok(self)
     }
 
     /// Sets the prefix of all keys: 1 to 64 bytes without braces, control characters and spaces.

@@ -8,8 +8,8 @@ use crate::close::Close;
 
 use crate::limits::ServerLimits;
 use crate::log::shared::{
-    AfterLane, AppendLimits, Apply, Author, Engine, Event, Incarnation, Incarnations, Node,
-    NodeOptions, Record, RecordedMember, WindowLimits,
+    AfterLane, AppendLimits, Apply, Author, Engine, EngineHealth, Event, Incarnation, Incarnations,
+    Node, NodeOptions, Record, RecordedMember, WindowLimits,
 };
 use crate::log::{Lane, Lanes, Secrets};
 use crate::presence::topics::Presence;
@@ -205,6 +205,13 @@ impl Hub {
     pub fn relay_losses(&self) -> u64 {
         let shared = self.inner.topics.shared();
         shared.map_or(0, |shared| shared.node().relay_losses())
+    }
+
+    /// The health of the servers that hold the log that this hub shares with others, as this process
+    /// sees it; none if it shares no log.
+    pub fn log_health(&self) -> Vec<EngineHealth> {
+        let shared = self.inner.topics.shared();
+        shared.map_or_else(Vec::new, |shared| shared.node().engine_health())
     }
 
     /// The entries of a shared log that this hub has skipped: written by a later version, malformed,

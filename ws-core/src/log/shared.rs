@@ -19,6 +19,7 @@
 //!   earlier   Earlier        histories from before the node has started
 //!   backoff                  pauses between attempts
 //! engine      Engine         the trait
+//! health      EngineHealth   the health of a server
 //! entry       Entry          up to 64 records that are appended together
 //! ```
 
@@ -31,6 +32,7 @@ mod engine;
 mod entry;
 mod erased;
 mod follow;
+mod health;
 mod liveness;
 mod node;
 mod recorder;
@@ -58,6 +60,7 @@ pub(crate) use entry::{LoggedMessage, Record};
 #[cfg(feature = "test-kit")]
 pub use faults::{FaultyEngine, FaultyServer, Restart};
 pub(crate) use follow::Event;
+pub use health::{EngineHealth, EngineMemory, EngineState};
 #[cfg(feature = "test-kit")]
 pub use memory::MemoryEngine;
 pub(crate) use node::{

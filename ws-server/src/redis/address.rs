@@ -13,7 +13,7 @@ const SENTINEL_PORT: u16 = 26_379;
 const MAX_SENTINELS: usize = 16;
 
 /// What a URL names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Place {
     /// A server.
     Server(Box<ConnectionInfo>),
@@ -22,7 +22,7 @@ pub(super) enum Place {
 }
 
 /// Sentinels, and how to log on to the primary that they name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sentinels {
     pub(super) name: String,
     pub(super) all: Vec<ConnectionInfo>,
@@ -59,6 +59,32 @@ impl Place {
             Self::Primary(of) => {
                 let all = of.all.iter().map(|info| info.addr().to_string());
                 format!("{}/{}", all.collect::<Vec<_>>().join(","), of.name)
+            }
+        }
+    }
+
+    /// Trusts this certificate of an authority in place of those of the system.
+    ///
+    /// # Errors
+    ///
+    /// [`RedisError::Certificate`].
+    #[cfg(feature = "redis-tls")]
+    pub(super) fn trust(&mut self, pem: &[u8]) -> Result<(), RedisError> {
+        let trust = |info: &mut ConnectionInfo| {
+            let certificates = ::redis::TlsCertificates {
+                client_tls: None,
+                root_cert: Some(pem.to_vec()),
+            };
+            let client = ::redis::Client::build_with_tls(info.clone(), certificates);
+            let client = client.map_err(|_| RedisError::Certificate)?;
+            *info = client.get_connection_info().clone();
+            Ok(())
+        };
+        match self {
+            Self::Server(server) => trust(server),
+            Self::Primary(of) => {
+                trust(&mut of.primary)?;
+                of.all.iter_mut().try_for_each(trust)
             }
         }
     }

@@ -102,6 +102,23 @@ impl Channel {
         }
     }
 
+    /// For how long there is no connection, and why, if callers do not wait for one any more.
+    pub(super) fn outage(&self) -> Option<(Duration, String)> {
+        let is_used = self
+            .task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some();
+        let State::Lost(Lost { since, error }) = &*self.shared.state.borrow() else {
+            return None;
+        };
+        let elapsed = since.elapsed();
+        let reason = error
+            .as_ref()
+            .map_or_else(|| "timed out".to_owned(), ToString::to_string);
+        (is_used && elapsed >= PATIENCE).then_some((elapsed, reason))
+    }
+
     /// The current connection. If it was lost less than [`PATIENCE`] ago, waits for the next.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ::redis::Cmd;
 use bytes::Bytes;
 use ws_core::log::shared::{
-    Append, Engine, EngineError, HistoryMessage, Incarnation, LaneRead, MemberChange, Opened,
-    RELAYED_ENTRIES, ReadFrom, RecordedMember, marker,
+    Append, Engine, EngineError, EngineHealth, HistoryMessage, Incarnation, LaneRead, MemberChange,
+    Opened, RELAYED_ENTRIES, ReadFrom, RecordedMember, marker,
 };
 use ws_core::log::{EntryId, Generation, Lane, Lanes, TopicName};
 
@@ -16,6 +16,7 @@ use super::channel::{Live, Repeat};
 use super::script::Script;
 use super::{Redis, RedisError, milliseconds};
 
+mod gauge;
 mod history;
 mod keys;
 mod lanes;
@@ -240,6 +241,19 @@ impl Engine for RedisEngine {
         self.0.run::<()>(&scripts::REMOVE_MEMBERS, arguments).await
     }
 
+    fn health(&self) -> Vec<EngineHealth> {
+        let shared = &self.0;
+        let lanes_of = |server| {
+            let lanes = shared.lanes.iter();
+            lanes.filter(move |lane| shared.servers.index(*lane) == server)
+        };
+        let lag = |server| {
+            let lags = lanes_of(server).map(|lane| shared.states.lag(lane));
+            lags.max().unwrap_or_default()
+        };
+        shared.servers.health(lag)
+    }
+
     async fn all_members(&self) -> Result<Vec<RecordedMember>, EngineError> {
         let arguments = |command: &mut Cmd| self.0.keys.add_members(command);
         let all: Vec<(String, Vec<Bytes>)> = self.0.run(&scripts::ALL_MEMBERS, arguments).await?;
@@ -275,6 +289,7 @@ impl Shared {
         let live = channel.live().await.map_err(EngineError::from)?;
         self.check_layout(redis, &live).await?;
         let server = &live.connected.server;
+        self.servers.gauge(lane).set_memory(live.connected.memory);
         let proposed = Generation::random();
         let floor = self.states.highest(lane).time;
         let arguments = |command: &mut Cmd| {
@@ -340,6 +355,8 @@ impl Shared {
         let live = channel.live().await.map_err(EngineError::from)?;
         self.check_generation(append.lane, append.generation, &live)?;
         let log = self.keys.log(append.lane, append.generation);
+        let gauge = self.servers.gauge(append.lane);
+        let waiting = gauge.wait();
         let answer = if append.kept.is_empty() {
             let mut command = ::redis::cmd("XADD");
             command.arg(log).arg("NOMKSTREAM").arg("*");
@@ -363,9 +380,11 @@ impl Shared {
             };
             scripts::APPEND.run_on(channel, &live, arguments).await
         };
+        drop(waiting);
         let id: Option<String> = match answer {
             Err(error @ RedisError::OutOfMemory { .. }) => {
                 self.states.set_full();
+                gauge.set_full(true);
                 return Err(error.into());
             }
             answer => answer.map_err(EngineError::from)?,
@@ -374,6 +393,7 @@ impl Shared {
         let id = id.ok_or(EngineError::Generation)?;
         let id = reading::entry_id(id.as_bytes()).ok_or_else(|| unexpected(redis, "XADD"))?;
         self.states.reached(append.lane, id);
+        gauge.set_full(false);
         Ok(id)
     }
 }

@@ -14,6 +14,13 @@ pub enum RedisError {
     /// The URL begins with `rediss://`, which requires the feature `redis-tls`.
     #[error("the URL of Redis begins with `rediss://`; enable the feature `redis-tls`")]
     TlsDisabled,
+    /// The certificate cannot be used.
+    #[cfg(feature = "redis-tls")]
+    #[error(
+        "the root certificate of Redis is no certificate in PEM form, or the URL does not begin \
+         with `rediss`"
+    )]
+    Certificate,
     /// The prefix of the keys is invalid.
     #[error(
         "the prefix of keys is {value:?}; it must be 1 to 64 visible ASCII characters without braces"

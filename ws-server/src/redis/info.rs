@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use ws_core::log::shared::EngineMemory;
+
 use super::RedisError;
 
 /// The earliest major version that is supported.
@@ -17,13 +19,13 @@ pub(super) struct ServerId {
     pub(super) replication: String,
 }
 
-/// Checks that a server can be used, and returns its id. `text` is the reply to `INFO`.
+/// Checks that a server can be used, and returns its id and its memory. `text` is the reply to `INFO`.
 ///
 /// # Errors
 ///
 /// [`RedisError::Version`], [`RedisError::Replica`], [`RedisError::Cluster`],
 /// [`RedisError::Eviction`] or [`RedisError::Answer`].
-pub(super) fn check(text: &str, address: &str) -> Result<ServerId, RedisError> {
+pub(super) fn check(text: &str, address: &str) -> Result<(ServerId, EngineMemory), RedisError> {
     let fields: HashMap<&str, &str> = text
         .lines()
         .filter_map(|line| line.trim_end().split_once(':'))
@@ -57,10 +59,23 @@ pub(super) fn check(text: &str, address: &str) -> Result<ServerId, RedisError> {
             policy,
         });
     }
-    Ok(ServerId {
+    let id = ServerId {
         run: field("run_id")?,
         replication: field("master_replid")?,
-    })
+    };
+    Ok((id, memory(text)))
+}
+
+/// The memory of a server. `text` is a reply to `INFO`.
+pub(super) fn memory(text: &str) -> EngineMemory {
+    let field = |name| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.and_then(|value| value.trim_end().parse().ok())
+    };
+    EngineMemory {
+        used: field("used_memory:").unwrap_or_default(),
+        limit: field("maxmemory:").filter(|limit| *limit > 0),
+    }
 }
 
 #[cfg(test)]
@@ -77,10 +92,18 @@ mod tests {
 
     #[test]
     fn a_suitable_server_is_identified_by_process_and_replication() {
-        let id = check(INFO, "redis:6379").unwrap();
+        let (id, _) = check(INFO, "redis:6379").unwrap();
         assert_eq!((&*id.run, &*id.replication), ("b1", "c2"));
-        let promoted = check(&INFO.replace("c2", "d3"), "redis:6379").unwrap();
+        let (promoted, _) = check(&INFO.replace("c2", "d3"), "redis:6379").unwrap();
         assert_ne!(promoted, id);
+    }
+
+    #[test]
+    fn the_memory_has_no_limit_if_it_is_zero() {
+        let memory = |limit| memory(&format!("used_memory:7\r\nmaxmemory:{limit}\r\n"));
+        let (used, limit) = (7, Some(64));
+        assert_eq!(memory(64), EngineMemory { used, limit });
+        assert_eq!(memory(0), EngineMemory { used, limit: None });
     }
 
     #[test]

@@ -7,6 +7,7 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind};
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use ws_core::log::shared::EngineMemory;
 
 use super::address::Place;
 use super::info::{self, ServerId};
@@ -32,6 +33,8 @@ pub(super) struct Target {
 pub(super) struct Connected {
     pub(super) connection: MultiplexedConnection,
     pub(super) server: ServerId,
+    /// When it was connected.
+    pub(super) memory: EngineMemory,
     /// Notified when the connection ends.
     pub(super) ended: Arc<Notify>,
 }
@@ -39,12 +42,23 @@ pub(super) struct Connected {
 impl Target {
     /// Parses a URL.
     pub(super) fn new(url: &str) -> Result<Self, RedisError> {
-        let place = Place::parse(url)?;
-        Ok(Self {
+        Place::parse(url).map(Self::at)
+    }
+
+    fn at(place: Place) -> Self {
+        Self {
             address: place.address(),
             place,
             server: Mutex::default(),
-        })
+        }
+    }
+
+    /// The same target, which trusts this certificate of an authority.
+    #[cfg(feature = "redis-tls")]
+    pub(super) fn trusting(&self, pem: &[u8]) -> Result<Self, RedisError> {
+        let mut place = self.place.clone();
+        place.trust(pem)?;
+        Ok(Self::at(place))
     }
 
     /// The host and the port, or those of the sentinels and the name of the primary.
@@ -121,11 +135,12 @@ impl Target {
             .query_async(&mut connection)
             .await
             .map_err(failed)?;
-        let server = info::check(&info.concat(), &address)?;
+        let (server, memory) = info::check(&info.concat(), &address)?;
         *self.server() = Some(server.clone());
         Ok(Connected {
             connection,
             server,
+            memory,
             ended,
         })
     }

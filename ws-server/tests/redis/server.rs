@@ -39,6 +39,28 @@ impl RedisServer {
         server
     }
 
+    /// Starts a server with the password `right` that accepts TLS only: its certificate, its key, and
+    /// the certificate of its authority.
+    #[cfg(feature = "redis-tls")]
+    pub(crate) fn with_tls(certificate: &str, key: &str, authority: &str) -> Self {
+        let mut server = Self::stopped(&["--tls-auth-clients", "no", "--requirepass", "right"]);
+        for (option, text) in [
+            ("--tls-cert-file", certificate),
+            ("--tls-key-file", key),
+            ("--tls-ca-cert-file", authority),
+        ] {
+            let file = server.folder.join(option.trim_start_matches('-'));
+            fs::write(&file, text).unwrap();
+            let file = file.to_str().unwrap().to_owned();
+            server.options.extend([option.to_owned(), file]);
+        }
+        let port = server.port.to_string();
+        let ports = ["--port", "0", "--tls-port", &port].map(str::to_owned);
+        server.options.extend(ports);
+        assert!(server.run());
+        server
+    }
+
     /// Chooses a port for a server that [`run`](Self::run) starts.
     pub(crate) fn stopped(options: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);

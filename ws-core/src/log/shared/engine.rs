@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::entry::Incarnation;
+use super::health::EngineHealth;
 use crate::log::history::HistoryLimits;
 use crate::log::name::{Lane, TopicName};
 use crate::log::position::{EntryId, Generation};
@@ -128,6 +129,12 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// [`EngineError`] if the server does not answer.
     fn all_members(&self) -> impl Future<Output = Result<Vec<RecordedMember>, EngineError>> + Send;
+
+    /// The health of the servers that hold the lanes, for operators; none if the engine has no
+    /// servers.
+    fn health(&self) -> Vec<EngineHealth> {
+        Vec::new()
+    }
 }
 
 /// A lane that can be read and appended to.

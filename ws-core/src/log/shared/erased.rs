@@ -10,6 +10,7 @@ use super::engine::{
     RecordedMember,
 };
 use super::entry::Incarnation;
+use super::health::EngineHealth;
 use crate::log::name::{Lane, TopicName};
 use crate::log::position::EntryId;
 
@@ -35,6 +36,7 @@ pub(super) trait Commands: Send + Sync {
     ) -> Answer<'e, ()>;
     fn remove_members(&self, node: Incarnation) -> Answer<'_, ()>;
     fn all_members(&self) -> Answer<'_, Vec<RecordedMember>>;
+    fn health(&self) -> Vec<EngineHealth>;
 }
 
 async fn in_time<T>(
@@ -84,5 +86,9 @@ impl<E: Engine> Commands for E {
 
     fn all_members(&self) -> Answer<'_, Vec<RecordedMember>> {
         Box::pin(in_time(Engine::all_members(self)))
+    }
+
+    fn health(&self) -> Vec<EngineHealth> {
+        Engine::health(self)
     }
 }

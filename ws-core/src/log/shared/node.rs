@@ -18,6 +18,7 @@ use super::engine::{Engine, EngineError, RecordedMember};
 use super::entry::{Incarnation, LoggedMessage, Record};
 use super::erased::Commands;
 use super::follow::{Event, SkippedCounts};
+use super::health::EngineHealth;
 use super::liveness::Liveness;
 use super::recorder::Recorder;
 use super::seen::MAX_INCARNATIONS;
@@ -259,6 +260,11 @@ impl Node {
     /// Whether the node has read the members and the whole log once.
     pub(crate) fn is_ready(&self) -> bool {
         *self.shared.is_ready.borrow()
+    }
+
+    /// The health of the servers that hold the log.
+    pub(crate) fn engine_health(&self) -> Vec<EngineHealth> {
+        self.shared.engine.health()
     }
 
     /// The entries that were skipped.

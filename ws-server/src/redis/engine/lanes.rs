@@ -55,6 +55,8 @@ struct LaneState {
     counted: Option<Instant>,
     /// The memory of the server was full since the lane was trimmed.
     is_full: bool,
+    /// How far the last read was behind the end.
+    lag: Duration,
 }
 
 impl LaneStates {
@@ -66,6 +68,7 @@ impl LaneStates {
             bytes: 0,
             counted: None,
             is_full: false,
+            lag: Duration::ZERO,
         };
         Self {
             lanes: Mutex::new(lanes.iter().map(state).collect()),
@@ -129,9 +132,18 @@ impl LaneStates {
         is_small || !is_end || !is_recent || bytes > UNCOUNTED_BYTES
     }
 
-    /// The entries of a lane were counted, and it was read to its end or not.
-    pub(super) fn counted(&self, lane: Lane, is_end: bool) {
-        self.lock()[lane.index()].counted = is_end.then(Instant::now);
+    /// The entries of a lane were counted, and it was read to its end or not; in the latter case
+    /// the last entry is so many milliseconds later.
+    pub(super) fn counted(&self, lane: Lane, is_end: bool, behind: u64) {
+        let mut lanes = self.lock();
+        let state = &mut lanes[lane.index()];
+        state.counted = is_end.then(Instant::now);
+        state.lag = Duration::from_millis(if is_end { 0 } else { behind });
+    }
+
+    /// How far the reader of a lane is behind its end.
+    pub(super) fn lag(&self, lane: Lane) -> Duration {
+        self.lock()[lane.index()].lag
     }
 
     /// The lanes that are to be trimmed now.

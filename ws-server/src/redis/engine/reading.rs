@@ -202,7 +202,9 @@ impl Shared {
             let answer = answer.ok_or(EngineError::Generation)?;
             let census = census(&answer).ok_or_else(|| unexpected(redis, "XINFO"))?;
             read.census = Some(census);
-            self.states.counted(read.lane, is_end);
+            let end = read.entries.last().map_or(0, |(id, _)| id.time);
+            let behind = census.last.time.saturating_sub(end);
+            self.states.counted(read.lane, is_end, behind);
         }
         Ok(())
     }

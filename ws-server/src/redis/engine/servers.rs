@@ -4,11 +4,15 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use ws_core::log::shared::{EngineHealth, EngineState};
 use ws_core::log::{Lane, Lanes};
 
+use super::super::channel::Channel;
 use super::super::{Redis, RedisError};
+use super::gauge::Gauge;
 
 /// The name of the hash that chooses the lane of a topic, see [`Lanes::of`].
 const HASH: &str = "fnv-1a";
@@ -17,6 +21,7 @@ const HASH: &str = "fnv-1a";
 pub(super) struct Servers {
     all: Box<[Redis]>,
     waiters: Box<[Arc<Waiter>]>,
+    gauges: Box<[Gauge]>,
     /// A server has new entries.
     pub(super) arrived: Arc<Notify>,
 }
@@ -69,6 +74,7 @@ impl Servers {
     fn of_all(all: Vec<Redis>) -> Self {
         Self {
             waiters: all.iter().map(|_| Arc::default()).collect(),
+            gauges: all.iter().map(|_| Gauge::default()).collect(),
             all: all.into(),
             arrived: Arc::default(),
         }
@@ -99,6 +105,29 @@ impl Servers {
 
     pub(super) fn waiter(&self, index: usize) -> &Arc<Waiter> {
         &self.waiters[index]
+    }
+
+    /// What was noticed of the server with a lane.
+    pub(super) fn gauge(&self, lane: Lane) -> &Gauge {
+        &self.gauges[self.index(lane)]
+    }
+
+    /// The health of all servers, with the lag of each.
+    pub(super) fn health(&self, lag: impl Fn(usize) -> Duration) -> Vec<EngineHealth> {
+        let all = self.all.iter().zip(&self.gauges).enumerate();
+        let health = all.map(|(index, (redis, gauge))| {
+            let links = &redis.links;
+            let outages = [&links.append, &links.read, &links.commands].map(Channel::outage);
+            let state = match outages.into_iter().flatten().max() {
+                Some((since, reason)) => EngineState::Down { since, reason },
+                None => gauge.state(),
+            };
+            let mut health = EngineHealth::new(redis.address(), state);
+            health.lag = lag(index);
+            health.memory = gauge.memory();
+            health
+        });
+        health.collect()
     }
 
     /// What all engines of a log must have in common. One server may have several names, of which

@@ -6,6 +6,7 @@ use ws_core::log::shared::EngineError;
 
 use super::super::RedisError;
 use super::super::channel::Repeat;
+use super::super::info;
 use super::{Shared, TTL, WINDOW_AGE, WINDOW_BYTES, keys, milliseconds, scripts};
 
 impl Shared {
@@ -43,10 +44,17 @@ impl Shared {
         scripts::TRIM.run(channel, Repeat::Once, arguments).await
     }
 
+    /// Keeps the layout from expiring, and looks at the memory.
     async fn keep_layout(&self, lane: Lane) -> Result<(), RedisError> {
         let redis = self.servers.of(lane);
         let live = redis.links.commands.live().await?;
-        self.check_layout(redis, &live).await
+        self.check_layout(redis, &live).await?;
+        let mut command = ::redis::cmd("INFO");
+        command.arg("memory");
+        let channel = &redis.links.commands;
+        let text: String = channel.query(&command, "INFO", Repeat::Once).await?;
+        self.servers.gauge(lane).set_memory(info::memory(&text));
+        Ok(())
     }
 
     /// Keeps the members of the nodes of this engine from expiring.

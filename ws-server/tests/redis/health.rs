@@ -1,0 +1,145 @@
+//! What operators see of the server that holds the log.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use tokio::time::sleep;
+use tower_service::Service;
+use ws_server::cluster::{EngineHealth, EngineState};
+use ws_server::prelude::*;
+use ws_server::session::Secrets;
+
+use crate::server::{RedisServer, send};
+
+topics! {
+    Lines: "lines" => String;
+}
+
+struct Chat;
+
+#[ws_handler]
+impl Chat {
+    fn init() -> Self {
+        Chat
+    }
+}
+
+dispatch! {
+    struct Routes;
+
+    chat: "/chat" => Chat;
+}
+
+async fn server(redis: &RedisServer) -> Ws {
+    let secrets = Secrets::new([[7; 32]]).unwrap();
+    let server = Server::new(Routes::table()).redis([redis.url("")]);
+    let ws = server.secrets(secrets).build().unwrap();
+    ws.ready().await;
+    ws
+}
+
+/// The health of the only server.
+fn health(ws: &Ws) -> EngineHealth {
+    let mut all = ws.hub().log_health();
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}
+
+/// Waits until the health of the only server meets a condition.
+async fn until(ws: &Ws, condition: impl Fn(&EngineHealth) -> bool) -> EngineHealth {
+    loop {
+        let health = health(ws);
+        if condition(&health) {
+            return health;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn readiness(ws: &Ws) -> (StatusCode, String) {
+    let request = Request::get("/readyz").body(()).unwrap();
+    let Ok::<_, Infallible>(response) = ws.health_service().call(request).await;
+    (response.status(), response.into_body())
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_shown_and_makes_no_node_unready() {
+    let mut redis = RedisServer::with(&["--maxmemory", "1gb"]);
+    let ws = server(&redis).await;
+    let up = health(&ws);
+    let memory = up.memory.unwrap();
+    assert_eq!(
+        (up.address, up.state),
+        (redis.redis().address().to_owned(), EngineState::Up)
+    );
+    assert_eq!((memory.limit, up.lag), (Some(1 << 30), Duration::ZERO));
+    assert!(memory.used > 100_000);
+    let expected = "ready\nlog server 1: up, 0 % of its memory used\n".to_owned();
+    assert_eq!(readiness(&ws).await, (StatusCode::OK, expected));
+    redis.kill();
+    let down = until(&ws, |health| !health.state.is_up()).await;
+    let EngineState::Down { since, reason } = down.state else {
+        panic!("{down:?}");
+    };
+    assert!(since >= Duration::from_secs(1));
+    assert!(
+        reason.contains("cannot be reached: Connection refused"),
+        "{reason}"
+    );
+    let (status, body) = loop {
+        let (status, body) = readiness(&ws).await;
+        if body.starts_with("ready, but") {
+            break (status, body);
+        }
+        sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(status, StatusCode::OK);
+    let begin = "ready, but the session store does not answer\nlog server 1: down for ";
+    assert!(body.starts_with(begin), "{body}");
+    // It may be public.
+    assert!(!body.contains("127.0.0.1"), "{body}");
+    assert!(redis.run());
+    until(&ws, |health| health.state.is_up()).await;
+}
+
+#[tokio::test]
+async fn a_server_that_answers_late_is_slow() {
+    let redis = RedisServer::with(&["--enable-debug-command", "yes"]);
+    let ws = server(&redis).await;
+    let port = redis.port();
+    let sleeping = std::thread::spawn(move || send(port, "DEBUG SLEEP 1"));
+    // While it sleeps, no publish is answered.
+    let slow = loop {
+        ws.hub().publish(Lines, &"late".to_owned());
+        let health = health(&ws);
+        if let EngineState::Slow { answer } = health.state {
+            break answer;
+        }
+        sleep(Duration::from_millis(10)).await;
+    };
+    assert!(slow >= Duration::from_millis(250), "{slow:?}");
+    assert!(sleeping.join().unwrap().starts_with("+OK"));
+    let (status, body) = readiness(&ws).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        body.contains("log server 1: slow, an answer takes "),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_whose_memory_is_full_is_shown_as_full_until_it_accepts_a_message() {
+    let redis = RedisServer::start();
+    let ws = server(&redis).await;
+    assert_eq!(health(&ws).memory.unwrap().limit, None);
+    redis.command("CONFIG SET maxmemory 1");
+    ws.hub().publish(Lines, &"refused".to_owned());
+    until(&ws, |health| health.state == EngineState::Full).await;
+    redis.command("CONFIG SET maxmemory 0");
+    ws.hub()
+        .publish(Lines, &"accepted".to_owned())
+        .await
+        .unwrap();
+    assert_eq!(health(&ws).state, EngineState::Up);
+}
