@@ -1,5 +1,6 @@
 //! Redis: each test starts a server of its own.
 
+mod browser;
 mod connection;
 mod engine;
 mod failover;
@@ -8,6 +9,7 @@ mod health;
 mod hubs;
 mod matrix;
 mod nodes;
+mod processes;
 mod proxy;
 mod sentinels;
 mod server;
