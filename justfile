@@ -33,7 +33,8 @@ book:
 pictures:
     node docs/draw.mjs
 
-# Fuzz cursor, decoder, deflate, forwarded, origin, page_posts or page_wire; needs cargo-fuzz and a nightly compiler.
+# Fuzz cursor, decoder, deflate, forwarded, log, members, origin, page_id, page_posts or page_wire; needs cargo-fuzz and a
+# nightly compiler.
 fuzz TARGET SECONDS="60":
     mkdir -p fuzz/corpus/{{TARGET}}
     cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} fuzz/seeds/{{TARGET}} -- -max_total_time={{SECONDS}}

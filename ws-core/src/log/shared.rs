@@ -55,6 +55,8 @@ pub use engine::{
 };
 #[cfg(fuzzing)]
 pub(crate) use entry::Entry;
+#[cfg(fuzzing)]
+pub(super) use entry::check_round_trip;
 pub use entry::{Incarnation, marker};
 pub(crate) use entry::{LoggedMessage, Record};
 #[cfg(feature = "test-kit")]
