@@ -4,8 +4,8 @@
 //! [`check_request`] checks the form of the request and its origin (2 and 3);
 //! [`CheckedRequest::identify`] the session (4); [`IdentifiedRequest::admit`] the limits and the
 //! subprotocol (5 and 6). The result is an [`Admission`], for which `init` may run. No step waits,
-//! reads or writes: [`admit`] runs them for a server, looks up the session in between and takes a
-//! permit.
+//! reads or writes: [`admit`] runs them for a server, looks up the session in between, takes a
+//! permit, and issues a fresh page to a client without one.
 //!
 //! A plain GET passes through the same steps and then gets 426, never a permit: browsers do not
 //! show why a handshake failed, but a developer can request the same URL and read the response.
@@ -20,9 +20,10 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, Version};
 use crate::error::Refusal;
 use crate::extract::{Params, Visitor};
 use crate::hub::NoPermit;
+use crate::page::FreshPage;
 use crate::protocol::Deflate;
 use crate::route::{Lookup, Origins, Route};
-use crate::session::{NoSession, SessionError};
+use crate::session::SessionError;
 
 mod admission;
 mod allowed;
@@ -52,6 +53,7 @@ pub use request_log::RequestLog;
 pub use request_origin::same_site;
 use upgrade::UpgradeRequest;
 pub use upgrade::asks_for_upgrade;
+use visitor::required_visitor;
 pub use visitor::{FoundVisitor, MissingVisitor, admit, visitor};
 
 /// The parts of a request that admission looks at.
@@ -112,6 +114,8 @@ pub struct RouteAccess {
     pub require_session: bool,
     /// Whether a connection needs a page besides its session.
     pub require_page: bool,
+    /// Whether the handler lives as long as a page.
+    pub attach_page: bool,
     /// Whether the handler takes the session or the page even if the route does not require it.
     pub needs_visitor: bool,
     /// The origins of the route's own option, which overrides the server's.
@@ -128,6 +132,7 @@ impl From<&Route> for RouteAccess {
             name: route.spec.name,
             require_session: route.require_session(),
             require_page: route.require_page(),
+            attach_page: route.spec.options.attach_page,
             needs_visitor: route.needs_visitor,
             origins: route.origins(),
             protocols: route.protocols(),
@@ -206,6 +211,7 @@ impl RouteAccess {
     /// Returns what step 4 must look up, if anything.
     const fn lookup(&self) -> Option<VisitorLookup> {
         match (self.require_session, self.require_page) {
+            (false, _) if self.attach_page => Some(VisitorLookup::AnyPage),
             (false, _) if self.needs_visitor => Some(VisitorLookup::Optional),
             (false, _) => None,
             (true, false) => Some(VisitorLookup::Session),
@@ -223,6 +229,8 @@ pub enum VisitorLookup {
     Session,
     /// A live session and a page that was issued to it.
     Page,
+    /// A page, which may have no session. A client without a valid id gets a fresh page.
+    AnyPage,
 }
 
 /// A request that has passed steps 1 to 3.
@@ -267,49 +275,16 @@ impl CheckedRequest {
         self,
         found: Result<impl Into<FoundVisitor>, SessionError>,
     ) -> Result<IdentifiedRequest, Refusal> {
-        let visitor = required_visitor(self.route, self.lookup, found)?;
+        let FoundVisitor { visitor, fresh, .. } = required_visitor(self.route, self.lookup, found)?;
         Ok(IdentifiedRequest {
             upgrade: self.upgrade,
             protocol: self.protocol,
             deflate: self.deflate,
             client: self.client,
             visitor,
+            fresh,
         })
     }
-}
-
-/// The visitor that was found, if the route requires no more.
-///
-/// # Errors
-///
-/// 403 if a required session or page is missing; 503 if the store is not available.
-fn required_visitor(
-    route: &'static str,
-    lookup: Option<VisitorLookup>,
-    found: Result<impl Into<FoundVisitor>, SessionError>,
-) -> Result<Visitor, Refusal> {
-    let FoundVisitor { visitor, missing } = found
-        .map(Into::into)
-        .map_err(|_| Refusal::unavailable("sessions are temporarily unavailable"))?;
-    let needs = match lookup {
-        Some(VisitorLookup::Session | VisitorLookup::Page) if visitor.session.is_none() => {
-            Some("session")
-        }
-        Some(VisitorLookup::Page) if visitor.page.is_none() => Some("page"),
-        _ => None,
-    };
-    if let Some(needs) = needs {
-        let missing = missing.unwrap_or(MissingVisitor::Session(NoSession::NoCookie));
-        tracing::debug!(
-            route,
-            missing = needs,
-            why = %missing,
-            "the session or page that the route requires is missing"
-        );
-        let body = format!("this endpoint requires a {needs} of this site: {missing}");
-        return Err(Refusal::new(missing.status()).body(body));
-    }
-    Ok(visitor)
 }
 
 /// Step 5: takes a permit for one more connection of this client.
@@ -341,6 +316,7 @@ pub struct IdentifiedRequest {
     deflate: Option<Deflate>,
     client: Client,
     visitor: Visitor,
+    fresh: Option<FreshPage>,
 }
 
 impl IdentifiedRequest {
@@ -362,6 +338,7 @@ impl IdentifiedRequest {
         Ok(Admission {
             client: self.client,
             visitor: self.visitor,
+            fresh: self.fresh,
             protocol: self.protocol?,
             deflate: self.deflate,
             permit,
@@ -377,6 +354,8 @@ pub struct Admission<P> {
     pub client: Client,
     /// The visitor: the session and the page.
     pub visitor: Visitor,
+    /// Set if the client needs a fresh page without a session.
+    pub fresh: Option<FreshPage>,
     /// The subprotocol: the first of the route's list that the client offered.
     pub protocol: Option<&'static str>,
     /// The parameters of compression: the client's first offer that the server accepts.

@@ -2,9 +2,9 @@
 //!
 //! `dispatch!` makes a marker type `R` for every kind of route in a table: routes with the same
 //! parameters and the same requirements share it. The marker implements traits for what these
-//! routes provide: [`Provides<T>`] for the state, [`HasSession`] and [`HasPage`] for sessions, and
-//! [`FromParams<R>`] for the parameters of the path. So if a route cannot provide an argument, the
-//! program does not compile.
+//! routes provide: [`Provides<T>`] for the state, [`HasSession`], [`HasPage`] and
+//! [`AttachesPage`] for sessions and pages, and [`FromParams<R>`] for the parameters of the path. So
+//! if a route cannot provide an argument, the program does not compile.
 
 mod argument;
 mod bearer;
@@ -61,11 +61,11 @@ pub use unread::{IgnoresPathParams, PathParamUse, ReadsPathParams};
 )]
 pub trait HasSession {}
 
-/// Implemented by the marker of a route if its connections come from a page that the server
-/// rendered.
+/// Implemented by the marker of a route if its connections have a page: one that the server
+/// rendered or, with `attach: page` and `require_session: false`, one without a session.
 ///
 /// `dispatch!` implements it for routes that require a session and do not have
-/// `require_page: false`.
+/// `require_page: false`, and for all routes with `attach: page`.
 ///
 /// ```
 /// use ws_server::extract::{Context, FromConnection, HasPage};
@@ -83,9 +83,34 @@ pub trait HasSession {}
     message = "this route has no page, because of `require_session: false` or `require_page: \
                false`",
     label = "the handler of this route takes `Page`",
-    note = "take `Option<Page>` in the handler, or remove the option from the route"
+    note = "take `Option<Page>` in the handler, or remove the option from the route",
+    note = "a route with `require_session: false` has pages if it has `attach: page`"
 )]
 pub trait HasPage {}
+
+/// Implemented by the marker of a route with `attach: page`, on which a handler lives as long as its
+/// page.
+///
+/// ```
+/// use ws_server::Refusal;
+/// use ws_server::extract::{AttachesPage, FromHandshake, Opening};
+///
+/// /// Proof that the handler survives its connection, so that it may keep a draft.
+/// struct Survives;
+///
+/// impl<'a, H, R: AttachesPage> FromHandshake<'a, H, R> for Survives {
+///     async fn from_handshake(_: &'a Opening<H>) -> Result<Self, Refusal> {
+///         Ok(Self)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a handler of this route does not live as long as a page, because the route has no \
+               `attach: page`",
+    label = "the handler of this route takes `Resumed`",
+    note = "add `attach: page` to the route, or remove `Resumed` from the handler"
+)]
+pub trait AttachesPage: HasPage {}
 
 /// A marker that belongs to no route, and provides everything.
 ///
@@ -110,6 +135,9 @@ impl HasSession for AnyRoute {}
 
 #[diagnostic::do_not_recommend]
 impl HasPage for AnyRoute {}
+
+#[diagnostic::do_not_recommend]
+impl AttachesPage for AnyRoute {}
 
 /// The marker of the routes of `R` while `terminate` runs: it provides the same as `R`, and the
 /// [`CloseReason`](crate::close::CloseReason).

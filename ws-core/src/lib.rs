@@ -35,6 +35,7 @@ pub mod over_http;
 pub mod page;
 pub mod presence;
 pub mod protocol;
+mod rates;
 pub mod reply;
 pub mod route;
 pub mod session;

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,7 @@ use crate::message::Message;
 use crate::session::{Session, SessionError};
 use crate::wire::{NewPage, Push, json};
 
+mod anonymous;
 mod base;
 mod budget;
 mod feed;
@@ -35,19 +37,28 @@ pub use tag::{BrowserClientPaths, StreamTag, StreamUrl};
 pub use crate::wire::PAGE_PROTOCOL;
 
 pub(crate) use feed::Feed;
-pub(crate) use registry::{OpenError, OpenedCursor, Pages, RefusedCursor, TooMany};
+pub(crate) use registry::{OpenError, OpenedCursor, Pages, RefusedCursor};
 pub(crate) use resumed::{PageResume, PageReturn, RestoredBy};
 pub(crate) use stream::{
     Accepted, AttachError, AttachRequest, Epoch, PageReport, PageSocket, Position, Progress,
     Stream, logon_close,
 };
 
+use anonymous::AnonymousId;
+#[cfg(fuzzing)]
+pub use anonymous::check_forgery;
+pub(crate) use anonymous::{FormOfId, form_of};
 use id::PageId;
 
 /// The page that opened a connection, identified by the id `z_pid` that was issued to it.
 ///
-/// A hook takes it as an argument if its route requires a session and a page; an HTTP handler gets
-/// one from `ws.page()`. Clones refer to the same page.
+/// A hook takes it as an argument if its route requires a session and a page, or has `attach: page`;
+/// an HTTP handler gets one from `ws.page()`. Clones refer to the same page.
+///
+/// On a route with `attach: page` and `require_session: false`, a client without cookies gets a page
+/// without a session. Its id is sealed with the [secret](crate::session::Secrets) of the server, and
+/// [`Hub::page`](crate::hub::Hub::page) finds it. What follows is about the ids of rendered
+/// pages.
 ///
 /// An id is issued for every rendering of a page. It is valid for `page_lifetime` (24 hours), and
 /// only with the session that it was issued to. After a logon, earlier pages stay valid with the
@@ -80,6 +91,17 @@ pub struct Page {
     pages: Arc<Pages>,
     /// The stream that the page was rendered with.
     rendered: Option<Arc<Rendered>>,
+    /// The id was issued in the handshake of the page.
+    fresh: Option<FreshPage>,
+}
+
+/// Why a page without a session begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FreshPage {
+    /// Its client has no id yet.
+    First,
+    /// The id of its client is not valid.
+    Replacement,
 }
 
 /// What a page's client needs to know of the stream that the page was rendered with.
@@ -110,6 +132,7 @@ impl Page {
             session: session.clone(),
             pages: pages.clone(),
             rendered,
+            fresh: None,
         })
     }
 
@@ -120,7 +143,50 @@ impl Page {
             session: session.clone(),
             pages: pages.clone(),
             rendered: None,
+            fresh: None,
         })
+    }
+
+    /// Issues a new page without a session, for a client of this address. It has no stream before
+    /// its socket attaches.
+    pub(crate) fn issue_anonymous(
+        pages: &Arc<Pages>,
+        address: Option<IpAddr>,
+        fresh: FreshPage,
+    ) -> Result<Self, OpenError> {
+        let id = pages.issue_anonymous(address)?;
+        Ok(Self::anonymous(pages, id, Some(fresh)))
+    }
+
+    /// Returns the page without a session that has this id, if it is valid: for this time after it
+    /// was issued, and as long as the page is alive.
+    pub(crate) fn of_anonymous(
+        pages: &Arc<Pages>,
+        id: &str,
+        lifetime: Duration,
+    ) -> Result<Self, NoPage> {
+        let id = pages.identify_anonymous(id, lifetime)?;
+        Ok(Self::anonymous(pages, id, None))
+    }
+
+    fn anonymous(pages: &Arc<Pages>, id: AnonymousId, fresh: Option<FreshPage>) -> Self {
+        Self {
+            id: PageId::anonymous(id.text),
+            session: Session::of_page(id.session),
+            pages: pages.clone(),
+            rendered: None,
+            fresh,
+        }
+    }
+
+    /// The session that owns the page: that of its visitor, or a private one.
+    pub(crate) const fn owner(&self) -> &Session {
+        &self.session
+    }
+
+    /// Why the id was issued in the handshake of the page, if it was.
+    pub(crate) const fn fresh(&self) -> Option<FreshPage> {
+        self.fresh
     }
 
     /// Whether the page was issued before the last logon.
@@ -135,8 +201,13 @@ impl Page {
         address: Option<IpAddr>,
         request: AttachRequest,
     ) -> Result<Arc<Stream>, OpenError> {
-        self.pages
-            .open_for(&self.id.text, &self.session, address, request)
+        let stream = self
+            .pages
+            .open_for(&self.id.text, &self.session, address, request)?;
+        if self.fresh.is_some() {
+            stream.require_id();
+        }
+        Ok(stream)
     }
 
     /// All pages of its server.
@@ -252,7 +323,10 @@ impl fmt::Debug for Page {
 /// /// Shows a line to all pages of the visitor.
 /// fn show(sent: &PageMessage, _: &Hub) -> Result<(), DecodeError> {
 ///     let say: Say = sent.json()?;
-///     sent.session.push("said", &say.text);
+///     match &sent.session {
+///         Some(session) => session.push("said", &say.text),
+///         None => sent.page.push("said", &say.text),
+///     };
 ///     Ok(())
 /// }
 ///
@@ -263,14 +337,15 @@ impl fmt::Debug for Page {
 pub struct PageMessage {
     /// The page that sent it.
     pub page: Page,
-    /// The session of the connection on which it arrived.
-    pub session: Session,
+    /// The session of the connection on which it arrived; `None` if its route does not require one
+    /// and the page has none.
+    pub session: Option<Session>,
     /// The message itself.
     pub message: Message,
 }
 
 impl PageMessage {
-    pub(crate) const fn new(page: Page, session: Session, message: Message) -> Self {
+    pub(crate) const fn new(page: Page, session: Option<Session>, message: Message) -> Self {
         Self {
             page,
             session,

@@ -16,6 +16,7 @@ mod memory;
 mod newcomer;
 mod options;
 mod pages;
+mod private;
 mod record;
 mod registry;
 mod server;

@@ -15,15 +15,16 @@ use crate::driver::{
 };
 use crate::error::Refusal;
 use crate::extract::{
-    Admitted, AnyRoute, Context, Endpoint, Handshake, HasPage, IgnoresPathParams, Opening,
+    Admitted, AnyRoute, AttachesPage, Context, Endpoint, Handshake, HasPage, IgnoresPathParams,
+    Opening,
 };
 use crate::handler::{Handler, HookCall, Step};
 use crate::id::ConnectionId;
 use crate::limits::deadline_after;
 use crate::mailbox::Accepts;
 use crate::page::{
-    AttachError, AttachRequest, CapacityFreed, OpenError, Page, PageResume, PageReturn, PageSocket,
-    RestoredBy, Stream, TooMany, logon_close,
+    AttachError, AttachRequest, CapacityFreed, Page, PageResume, PageReturn, PageSocket,
+    RestoredBy, Stream, logon_close,
 };
 use crate::session::Session;
 
@@ -42,7 +43,8 @@ use transport::PageTransport;
 /// page's HTML; the protocol is `PAGE-PROTOCOL.md`.
 ///
 /// For a handler of your own that lives as long as the page, write
-/// `dash: "/dash" => Dashboard { attach: page };`.
+/// `dash: "/dash" => Dashboard { attach: page };`. For clients without cookies, write
+/// `device: "/device" => PageStream { attach: page, require_session: false };`.
 ///
 /// ```
 /// use ws_server::prelude::*;
@@ -66,7 +68,8 @@ pub struct PageStream {
 /// The attachment of a socket to a page's stream; dropping it detaches the socket.
 struct Link {
     page: Page,
-    session: Session,
+    /// The session of the visitor, if the page has one.
+    session: Option<Session>,
     stream: Arc<Stream>,
     socket: ConnectionId,
     /// The size of the largest payload, in bytes.
@@ -107,7 +110,7 @@ impl PageStream {
             .unwrap_or(&context.endpoint);
         let link = Link {
             page: page.clone(),
-            session: session.clone(),
+            session: handshake.session().cloned(),
             stream,
             socket: context.socket.id(),
             max_payload: endpoint.limits().max_message,
@@ -117,12 +120,10 @@ impl PageStream {
     }
 }
 
-/// The page and session of the client. Admission guarantees that there is a page.
+/// The page of the client, and the session that owns it. Admission guarantees that there is a page.
 fn visitor(handshake: &Handshake) -> Result<(&Page, &Session), Refusal> {
-    handshake
-        .page()
-        .zip(handshake.session())
-        .ok_or(Refusal::FORBIDDEN)
+    let page = handshake.page().ok_or(Refusal::FORBIDDEN)?;
+    Ok((page, handshake.session().unwrap_or(page.owner())))
 }
 
 /// The stream of a page, opened if there is none.
@@ -132,17 +133,7 @@ fn stream_of(
     request: AttachRequest,
 ) -> Result<Arc<Stream>, Refusal> {
     let opened = page.open(handshake.counted_address(), request);
-    opened.map_err(|error| match error {
-        OpenError::Refused(error) => refusal(error),
-        OpenError::TooMany(limit) => {
-            page.pages().log_full(limit);
-            Refusal::TOO_MANY_REQUESTS.body(match limit {
-                TooMany::OfSession => "this session has too many pages",
-                TooMany::OfAddress => "this address has too many pages",
-            })
-        }
-        OpenError::Session(error) => error.into(),
-    })
+    opened.map_err(|error| page.pages().refuse(error))
 }
 
 /// The stream of a page for this session. If it was created for the visitor before a logon, it is
@@ -161,17 +152,6 @@ fn stream_for_session(
     Ok(stream)
 }
 
-fn refusal(error: AttachError) -> Refusal {
-    match error {
-        AttachError::Ended => Refusal::unavailable("the page has just ended"),
-        AttachError::OtherRoute => Refusal::CONFLICT.body("this page is attached at another route"),
-        AttachError::SessionReplaced => Refusal::CONFLICT.body("a logon has replaced the session"),
-        AttachError::UnsentOffset => {
-            Refusal::BAD_REQUEST.body("`offset` is of a message that was never sent")
-        }
-    }
-}
-
 /// Identifies a route of a server.
 fn route_of(endpoint: &Arc<Endpoint>) -> usize {
     Arc::as_ptr(endpoint).addr()
@@ -183,7 +163,7 @@ fn route_of(endpoint: &Arc<Endpoint>) -> usize {
 ///
 /// The errors are those of [`connect`](crate::driver::connect); if the page is attached to another
 /// route, the response is 409.
-pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
+pub fn connect_page<H: Handler<R>, R: AttachesPage + 'static>(
     endpoint: Arc<Endpoint>,
     admitted: Admitted,
 ) -> Connecting {
@@ -240,7 +220,7 @@ async fn attach(
         let context = pending.context();
         let handler = match PageStream::attach_socket(&handshake, &context, request, stream)? {
             Err(AttachError::Ended) => continue,
-            attached => attached.map_err(refusal)?,
+            attached => attached.map_err(Refusal::from)?,
         };
         let ready = ReadyConnection::new::<PageStream, AnyRoute>(handler, context, permit);
         return pending.open(ready);
@@ -274,7 +254,7 @@ impl Opener {
         let turn = waiting.turn(deadline, inner.limits().init_timeout).await?;
         match stream.check(session, self.request) {
             Err(AttachError::Ended) => return Ok((false, handshake)),
-            checked => checked.map_err(refusal)?,
+            checked => checked.map_err(Refusal::from)?,
         }
         // Another connection may have created a handler before a logon.
         if stream.belongs_to_another_visitor(session) {
@@ -306,7 +286,7 @@ impl Opener {
         match stream.set_handler(feed.clone(), &self.session, self.request.route) {
             // The caller opens a new stream; for this handler, the upgrade has failed.
             Err(AttachError::Ended) => return Ok(handshake),
-            set => set.map_err(refusal)?,
+            set => set.map_err(Refusal::from)?,
         }
         let transport = PageTransport::new(page.pages().clone(), stream.clone(), feed);
         opened.start(Box::new(transport).into(), &[]);
@@ -332,7 +312,7 @@ impl<R: HasPage> Handler<R> for PageStream {
             match Self::attach_socket(handshake, context, request, stream)? {
                 // The stream has just ended: open a new one.
                 Err(AttachError::Ended) => {}
-                attached => return attached.map_err(refusal),
+                attached => return attached.map_err(Refusal::from),
             }
         }
     }

@@ -234,8 +234,14 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The peer must be the browser client of this library, or one that implements the page protocol.
 /// That protocol has its own subprotocol, so such a route takes no `protocols`. The route requires
-/// a session and a page, and takes no `start`, which could choose a handler that is not attached;
-/// use `init` to refuse.
+/// a page, and takes no `start`, which could choose a handler that is not attached; use `init` to
+/// refuse.
+///
+/// With `require_session: false`, a client without cookies, such as a device, gets a page of its
+/// own. Its id is in the first `welcome`, and the client returns with it. Such a page has no session,
+/// whatever the client's cookies are: `Session` is not an argument on such a route, `Option<Session>`
+/// and `Page` are. Visitors who come from a rendered page keep that page and its session. Write
+/// `PageStream { attach: page, require_session: false }` for a route without a handler of your own.
 ///
 /// # State
 ///

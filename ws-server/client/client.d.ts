@@ -35,8 +35,12 @@ export function stream(): Stream;
  */
 export function connect(url: string | URL, options?: Options): Connection;
 
-/** The stream of a page without a tag, for example in a single-page application. */
-export function connectPage(url: string | URL, options: PageOptions): Stream;
+/**
+ * The stream of a page without a tag, for example in a single-page application. Without the option
+ * `page`, the server issues an id, if the route takes pages without a session. No cookie is needed
+ * then: keep the id (`stream.page`) to return to the same page after a reload.
+ */
+export function connectPage(url: string | URL, options?: PageOptions): Stream;
 
 /** A request that failed. Its message contains the number of the request. */
 export class RequestError extends Error {
@@ -159,8 +163,8 @@ export interface Connection extends EventTarget {
 }
 
 export interface Stream extends Connection {
-  /** The id of the page. */
-  readonly page: string;
+  /** The id of the page; `undefined` if it has none and has not connected yet. */
+  readonly page: string | undefined;
   /** The epoch of its stream; `undefined` if the page has none and has not connected yet. */
   readonly epoch: string | undefined;
   /** The offset of the last message that was delivered in this epoch. */
@@ -230,8 +234,8 @@ export interface Options {
 }
 
 export interface PageOptions extends Options {
-  /** The id that was issued to the page. */
-  page: string;
+  /** The id that was issued to the page. Without it, the first connection gets one. */
+  page?: string;
   /** The epoch that the page was rendered with. */
   epoch?: string;
   /**

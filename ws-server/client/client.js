@@ -261,7 +261,7 @@ class Connection extends EventTarget {
 
   #address() {
     const { searchParams } = this.#url;
-    if (this.#page) searchParams.set(this.#page.parameter, this.page);
+    if (this.page) searchParams.set(this.#page.parameter, this.page);
     if (this.#page) searchParams.set("client", this.#firstCall);
     if (this.epoch) searchParams.set("epoch", this.epoch);
     if (this.epoch) searchParams.set("offset", this.offset);
@@ -416,8 +416,9 @@ class Connection extends EventTarget {
     }
   }
 
-  #welcome({ epoch, offset, seen, base, continued }) {
+  #welcome({ epoch, offset, seen, base, continued, page = this.page }) {
     assert(epoch && offset >= 0 && seen >= 0);
+    this.#page.page = page;
     if (epoch !== this.epoch) this.#begin({ epoch, offset });
     this.#rebased = base;
     if (base) this.#rebase(base);
@@ -503,7 +504,7 @@ export function connect(url, options) {
 }
 
 export function connectPage(url, options) {
-  return new Connection(url, options, options);
+  return new Connection(url, options, options ?? {});
 }
 
 function fromTag() {

@@ -220,9 +220,9 @@ pub mod extract {
     //! Arguments of hooks, selected by their type.
     #[doc(inline)]
     pub use ws_core::extract::{
-        AnyRoute, Bearer, Context, FromConnection, FromHandshake, FromParams, FromRef, Handshake,
-        HasPage, HasSession, NamesParams, NoState, Opening, Params, Path, Provides, Query, State,
-        TraceContext,
+        AnyRoute, AttachesPage, Bearer, Context, FromConnection, FromHandshake, FromParams,
+        FromRef, Handshake, HasPage, HasSession, NamesParams, NoState, Opening, Params, Path,
+        Provides, Query, State, TraceContext,
     };
     // The compiler names these in messages about arguments of hooks.
     #[doc(hidden)]

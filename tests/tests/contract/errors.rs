@@ -100,7 +100,7 @@ fn all() -> Named {
             RouterError::Limit { name: "room", path: "/room".to_owned(), error: limit() },
             RouterError::Conflict { first: "/{a}".to_owned(), second: "/{b}".to_owned() },
             RouterError::TooManySegments { path: "/a".to_owned(), segments: 33 };
-        NoPage: NoPage::NoId, NoPage::Repeated, NoPage::Foreign, NoPage::Old;
+        NoPage: NoPage::NoId, NoPage::Repeated, NoPage::Foreign, NoPage::Malformed, NoPage::Old;
         NoSession: NoSession::NoCookie, NoSession::Ended, NoSession::Renewed, NoSession::Ambiguous,
             NoSession::TooMany, NoSession::Unknown;
         MissingVisitor: MissingVisitor::Session(NoSession::Ended), MissingVisitor::Page(NoPage::Old), MissingVisitor::Proof;
@@ -218,6 +218,8 @@ fn what_a_client_can_cause_knows_its_status() {
         (StoreError::Full.status(), 503),
         (StoreError::failed("x").status(), 503),
         (NoPage::NoId.status(), 403),
+        (NoPage::Malformed.status(), 400),
+        (MissingVisitor::from(NoPage::Malformed).status(), 400),
         (NoSession::NoCookie.status(), 403),
         (MissingVisitor::Proof.status(), 403),
         (ForwardedError::Name.status(), 400),

@@ -9,6 +9,7 @@ use ws_server::prelude::*;
 use crate::journal::{secs, settle};
 use crate::tab::{Tab, TabEvent, event};
 
+mod anonymous;
 mod bad_input;
 mod blocking;
 mod handlers;

@@ -24,6 +24,7 @@ const CORE: &[Layer] = &[
             "id",
             "limits",
             "message",
+            "rates",
             "stats",
             "throttle",
             "timeout",

@@ -14,6 +14,7 @@ mod frames;
 mod handshake;
 mod hostile;
 mod hostile_visitors;
+mod lamps;
 mod mount;
 mod operations;
 mod origins;

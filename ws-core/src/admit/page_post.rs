@@ -3,10 +3,9 @@
 
 use http::{HeaderMap, Uri};
 
-use super::visitor::{QueryParameter, find, parameter};
+use super::visitor::{QueryParameter, find, parameter, required_visitor};
 use super::{
     AdmissionPolicy, Client, Request, RouteAccess, VisitorLookup, client, permit, request_origin,
-    required_visitor,
 };
 use crate::error::Refusal;
 use crate::extract::{Admitted, Handshake, Params, Visitor};
@@ -48,8 +47,12 @@ pub async fn admit_page_post(
     let found = found.inspect_err(|error| {
         policy.request_log.no_session(error, client.address());
     });
-    let visitor = required_visitor(access.name, Some(VisitorLookup::Page), found)?;
-    Ok(AdmittedPost { client, visitor })
+    // Over HTTP, only pages of sessions are served.
+    let found = required_visitor(access.name, Some(VisitorLookup::Page), found)?;
+    Ok(AdmittedPost {
+        client,
+        visitor: found.visitor,
+    })
 }
 
 impl AdmittedPost {

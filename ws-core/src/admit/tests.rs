@@ -18,6 +18,7 @@ const OPEN: RouteAccess = RouteAccess {
     name: "open",
     require_session: false,
     require_page: false,
+    attach_page: false,
     needs_visitor: false,
     origins: None,
     protocols: &["v2.chat", "v1.chat"],
@@ -60,7 +61,7 @@ struct Case {
     peer: Option<SocketAddr>,
     access: RouteAccess,
     policy: AdmissionPolicy,
-    visitor: Result<Visitor, SessionError>,
+    visitor: Result<FoundVisitor, SessionError>,
     closing: bool,
     full: Option<NoPermit>,
 }
@@ -75,7 +76,7 @@ impl Default for Case {
             peer: None,
             access: OPEN,
             policy: AdmissionPolicy::default(),
-            visitor: Ok(Visitor::default()),
+            visitor: Ok(FoundVisitor::default()),
             closing: false,
             full: None,
         }

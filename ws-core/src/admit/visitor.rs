@@ -2,11 +2,13 @@
 
 use http::{StatusCode, Uri};
 
-use super::{Admission, AdmissionPolicy, CheckedRequest, Request, RouteAccess, check_request};
+use super::{
+    Admission, AdmissionPolicy, CheckedRequest, Request, RouteAccess, VisitorLookup, check_request,
+};
 use crate::error::Refusal;
 use crate::extract::Visitor;
 use crate::hub::{Hub, Permit};
-use crate::page::{NoPage, Page};
+use crate::page::{FormOfId, FreshPage, NoPage, Page, form_of};
 use crate::route::Route;
 use crate::session::{NoSession, SessionError, cookies};
 
@@ -31,11 +33,16 @@ pub async fn admit(
             .request_log
             .no_session(error, checked.client.address());
     });
-    checked
-        .identify(found)?
-        .admit(hub.is_shutting_down(), |client| {
-            hub.take_permit(client.address(), client.owner())
-        })
+    let identified = checked.identify(found)?;
+    let mut admission = identified.admit(hub.is_shutting_down(), |client| {
+        hub.take_permit(client.address(), client.owner())
+    })?;
+    if let Some(fresh) = admission.fresh {
+        // Last, so that a refused request issues none.
+        let page = hub.issue_anonymous_page(admission.client.counted_address(), fresh)?;
+        admission.visitor.page = Some(page);
+    }
+    Ok(admission)
 }
 
 /// The result of a look-up, and the reason if something is missing.
@@ -46,20 +53,33 @@ pub struct FoundVisitor {
     /// The first of the two that is missing; `None` if none is missing, or if neither was looked
     /// up.
     pub missing: Option<MissingVisitor>,
+    /// Set if the client gets a fresh page without a session.
+    pub fresh: Option<FreshPage>,
 }
 
 impl From<Visitor> for FoundVisitor {
     fn from(visitor: Visitor) -> Self {
-        let missing = None;
-        Self { visitor, missing }
+        Self {
+            visitor,
+            ..Self::default()
+        }
     }
 }
 
 impl From<MissingVisitor> for FoundVisitor {
     fn from(missing: MissingVisitor) -> Self {
         Self {
-            visitor: Visitor::default(),
             missing: Some(missing),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<FreshPage> for FoundVisitor {
+    fn from(fresh: FreshPage) -> Self {
+        Self {
+            fresh: Some(fresh),
+            ..Self::default()
         }
     }
 }
@@ -82,9 +102,13 @@ pub enum MissingVisitor {
 }
 
 impl MissingVisitor {
-    /// The status of the response on a route that requires a session or a page: 403.
+    /// The status of the response on a route that requires a session or a page: 403, or that of
+    /// [`NoPage`].
     pub const fn status(&self) -> StatusCode {
-        StatusCode::FORBIDDEN
+        match self {
+            Self::Page(none) => none.status(),
+            Self::Session(_) | Self::Proof => StatusCode::FORBIDDEN,
+        }
     }
 }
 
@@ -103,11 +127,45 @@ pub async fn visitor(
     request: &Request<'_>,
     checked: &CheckedRequest,
 ) -> Result<FoundVisitor, SessionError> {
-    if checked.lookup().is_none() {
-        return Ok(FoundVisitor::default());
+    match checked.lookup() {
+        None => Ok(FoundVisitor::default()),
+        Some(VisitorLookup::AnyPage) => any_page(hub, request, checked).await,
+        Some(VisitorLookup::Optional | VisitorLookup::Session | VisitorLookup::Page) => {
+            let secure = checked.client().is_secure();
+            find(hub, request, secure, checked.cross_site()).await
+        }
     }
-    let secure = checked.client().is_secure();
-    find(hub, request, secure, checked.cross_site()).await
+}
+
+/// The visitor of a route that also takes pages without a session.
+///
+/// Only an id in the query counts here. Anyone can get an id of a page without a session, also a
+/// page of another site; so such an id proves nothing, and no cookie is read with it.
+async fn any_page(
+    hub: &Hub,
+    request: &Request<'_>,
+    checked: &CheckedRequest,
+) -> Result<FoundVisitor, SessionError> {
+    let id = match parameter(request.uri, hub.sessions().page_parameter()) {
+        QueryParameter::Once(id) => id,
+        QueryParameter::Absent => return Ok(FreshPage::First.into()),
+        QueryParameter::Repeated => return Ok(MissingVisitor::from(NoPage::Repeated).into()),
+    };
+    match form_of(id) {
+        Some(FormOfId::OfSession) => {
+            let secure = checked.client().is_secure();
+            find(hub, request, secure, checked.cross_site()).await
+        }
+        Some(FormOfId::Anonymous) => Ok(match hub.identify_anonymous_page(id) {
+            Ok(page) => FoundVisitor::from(Visitor {
+                session: None,
+                page: Some(page),
+            }),
+            Err(NoPage::Foreign | NoPage::Old) => FreshPage::Replacement.into(),
+            Err(none) => MissingVisitor::from(none).into(),
+        }),
+        None => Ok(MissingVisitor::from(NoPage::Malformed).into()),
+    }
 }
 
 /// Looks up the visitor. If `is_proof_needed`, cookies alone prove nothing.
@@ -147,7 +205,48 @@ pub(super) async fn find(
         session: Some(session),
         page: page.ok(),
     };
-    Ok(FoundVisitor { visitor, missing })
+    Ok(FoundVisitor {
+        missing,
+        ..FoundVisitor::from(visitor)
+    })
+}
+
+/// The visitor that was found, if the route requires no more.
+///
+/// # Errors
+///
+/// 403 if a required session or page is missing, or the status of [`NoPage`]; 503 if the store is not
+/// available.
+pub(super) fn required_visitor(
+    route: &'static str,
+    lookup: Option<VisitorLookup>,
+    found: Result<impl Into<FoundVisitor>, SessionError>,
+) -> Result<FoundVisitor, Refusal> {
+    let found = found
+        .map(Into::into)
+        .map_err(|_| Refusal::unavailable("sessions are temporarily unavailable"))?;
+    let (visitor, is_fresh) = (&found.visitor, found.fresh.is_some());
+    let needs = match lookup {
+        Some(VisitorLookup::Session | VisitorLookup::Page) if visitor.session.is_none() => {
+            Some("session")
+        }
+        Some(VisitorLookup::Page) if visitor.page.is_none() => Some("page"),
+        Some(VisitorLookup::AnyPage) if visitor.page.is_none() && !is_fresh => Some("page"),
+        _ => None,
+    };
+    if let Some(needs) = needs {
+        let missing = found.missing;
+        let missing = missing.unwrap_or(MissingVisitor::Session(NoSession::NoCookie));
+        tracing::debug!(
+            route,
+            missing = needs,
+            why = %missing,
+            "the session or page that the route requires is missing"
+        );
+        let body = format!("this endpoint requires a {needs} of this site: {missing}");
+        return Err(Refusal::new(missing.status()).body(body));
+    }
+    Ok(found)
 }
 
 /// How often a parameter appears in a query.

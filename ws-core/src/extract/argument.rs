@@ -12,9 +12,9 @@ use crate::socket::Socket;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of `init`",
     label = "not an argument that `init` can take",
-    note = "`init` may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, `Path<T>`, \
-            `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake`, and your own types that implement \
-            `FromHandshake`",
+    note = "`init` may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, `Resumed`, \
+            `Path<T>`, `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake`, and your own types that \
+            implement `FromHandshake`",
     note = "for a parameter of the path write `Path(id): Path<{Self}>`, for a part of the \
             application's state `State(part): State<{Self}>`"
 )]
@@ -32,8 +32,8 @@ impl<'a, H, T: FromHandshake<'a, H, AnyRoute>> InitArgument<'a, H> for T {}
     label = "not an argument that this hook can take",
     note = "every hook may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, \
             `Option<Session>` and `Option<Page>`",
-    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types are \
-            available \
+    note = "`Path<T>`, `Query<T>`, `Bearer`, `Resumed`, `&Handshake` and your own `FromHandshake` \
+            types are available \
             only in `init`, because a connection does not keep its request: store the values that you need in a field"
 )]
 pub trait HookArgument<'a, H> {
@@ -51,8 +51,8 @@ impl<'a, H, T: FromConnection<'a, H, AnyRoute>> HookArgument<'a, H> for T {}
     label = "not an argument that `terminate` can take",
     note = "`terminate` may take `CloseReason`, `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, \
             `Option<Session>` and `Option<Page>`",
-    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types are \
-            available \
+    note = "`Path<T>`, `Query<T>`, `Bearer`, `Resumed`, `&Handshake` and your own `FromHandshake` \
+            types are available \
             only in `init`, because a connection does not keep its request: store the values that you need in a field"
 )]
 pub trait TerminateArgument<'a, H> {

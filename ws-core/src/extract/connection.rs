@@ -313,8 +313,8 @@ impl<H> Context<H> {
     label = "not an argument that this hook can take",
     note = "every hook may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, \
             `Option<Session>` and `Option<Page>`",
-    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types are \
-            available \
+    note = "`Path<T>`, `Query<T>`, `Bearer`, `Resumed`, `&Handshake` and your own `FromHandshake` \
+            types are available \
             only in `init`, because a connection does not keep its request: store the values that you need in a field"
 )]
 pub trait FromConnection<'a, H, R>: Sized {

@@ -220,8 +220,9 @@ impl<H> Opening<H> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of `init`",
     label = "not an argument that `init` can take",
-    note = "`init` may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, `Path<T>`, \
-            `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake`, and your own types that implement `FromHandshake`"
+    note = "`init` may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, `Resumed`, \
+            `Path<T>`, `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake`, and your own types that \
+            implement `FromHandshake`"
 )]
 pub trait FromHandshake<'a, H, R>: Sized {
     /// Whether the argument needs the session or the page even if the route does not require one;

@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::Serialize;
 
 use super::Hub;
-use crate::page::{BrowserClientPaths, NoPage, Page, PageMessage, Pages};
+use crate::error::Refusal;
+use crate::page::{BrowserClientPaths, FreshPage, NoPage, Page, PageMessage, Pages};
 use crate::reply::{Reply, ReplyOrNever};
 use crate::session::{Session, SessionError};
 use crate::topic::{AsTopic, FromTopic};
@@ -90,6 +91,41 @@ impl Hub {
     /// Returns the page with this id, or why it does not belong to this session.
     pub(crate) fn identify_page(&self, session: &Session, id: &str) -> Result<Page, NoPage> {
         Page::of(&self.inner.pages, session, id)
+    }
+
+    /// Returns the page without a session that has this id, such as the one that a device has
+    /// received in its `welcome`. Returns `None` if the id is not valid, or is of a page of a
+    /// session, for which there is [`find_page`](Self::find_page).
+    ///
+    /// The page may have ended meanwhile: then a push reaches 0 pages.
+    ///
+    /// ```
+    /// use ws_server::Hub;
+    ///
+    /// /// Switches a lamp, which has reported the id of its page when it was installed.
+    /// fn switch(hub: &Hub, lamp: &str, is_on: bool) -> bool {
+    ///     hub.page(lamp).is_some_and(|page| page.push("switch", &is_on) == 1)
+    /// }
+    /// # assert!(!switch(&Hub::default(), "no id", true));
+    /// ```
+    pub fn page(&self, id: &str) -> Option<Page> {
+        self.identify_anonymous_page(id).ok()
+    }
+
+    /// Returns the page without a session that has this id, or why it is not valid.
+    pub(crate) fn identify_anonymous_page(&self, id: &str) -> Result<Page, NoPage> {
+        let lifetime = self.sessions().limits().page_lifetime;
+        Page::of_anonymous(&self.inner.pages, id, lifetime)
+    }
+
+    /// Issues a page without a session to a client of this address, in its handshake.
+    pub(crate) fn issue_anonymous_page(
+        &self,
+        address: Option<IpAddr>,
+        fresh: FreshPage,
+    ) -> Result<Page, Refusal> {
+        let pages = &self.inner.pages;
+        Page::issue_anonymous(pages, address, fresh).map_err(|error| pages.refuse(error))
     }
 
     /// All pages of a user, in all of the user's current sessions.

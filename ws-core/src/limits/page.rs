@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{KIB, LimitError, MAX_DURATION, MIB, check_nonzero};
+use super::{KIB, LimitError, MAX_DURATION, MIB, Rate, check_nonzero};
 
 limits_struct! {
     /// Limits of the state that a server keeps for a page: see [`Page`](crate::page::Page).
@@ -44,6 +44,13 @@ limits_struct! {
         /// address is not counted if it may be a proxy that is missing in `trusted_proxies`.
         /// Default: 1,024.
         pub per_address: usize,
+        /// Pages without a session at the same time (`attach: page` with `require_session: false`);
+        /// past this limit one of the oldest without a socket ends, and if there is none the
+        /// response is 503. Default: 16,384.
+        pub anonymous: usize,
+        /// Pages without a session that may begin from one address (IPv6: one /64); past it 429. A
+        /// private address is not counted, as for `per_address`. Default: 600 per minute.
+        pub anonymous_rate: Option<Rate>,
         /// Pages without a socket at the same time, including those that had none at some time in
         /// the grace period; past this limit the page that has waited longest ends.
         /// Default: 16,384.
@@ -66,6 +73,8 @@ impl PageLimits {
         all_bytes: 256 * MIB,
         per_session: 128,
         per_address: KIB,
+        anonymous: 16 * KIB,
+        anonymous_rate: Some(Rate::new(600, Duration::from_secs(60))),
         waiting: 16 * KIB,
         subscriptions: 64,
         session_subscriptions: 64,
@@ -89,6 +98,7 @@ impl PageLimits {
             ("bytes", self.bytes == 0),
             ("per_session", self.per_session == 0),
             ("per_address", self.per_address == 0),
+            ("anonymous", self.anonymous == 0),
             ("waiting", self.waiting == 0),
         ])?;
         if self.all_bytes < self.bytes {
@@ -119,7 +129,9 @@ mod tests {
         assert_eq!((limits.messages, limits.bytes), (1_024, 1_048_576));
         assert_eq!(limits.all_bytes, 268_435_456);
         assert_eq!((limits.per_session, limits.waiting), (128, 16_384));
-        assert_eq!(limits.per_address, 1_024);
+        assert_eq!((limits.per_address, limits.anonymous), (1_024, 16_384));
+        let rate = limits.anonymous_rate.unwrap();
+        assert_eq!((rate.messages.get(), rate.per.as_secs()), (600, 60));
         assert_eq!(limits.check(), Ok(()));
         let none = PageLimits {
             messages: 0,

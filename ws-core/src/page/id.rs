@@ -23,7 +23,7 @@ const SEAL_LEN: usize = 16;
 /// Bytes of the sealed part.
 const SEALED_LEN: usize = NONCE_LEN + RENEWALS_LEN + ISSUED_LEN;
 /// The number of characters of an id.
-const ID_LEN: usize = (SEALED_LEN + SEAL_LEN) / 3 * 4;
+pub(super) const ID_LEN: usize = (SEALED_LEN + SEAL_LEN) / 3 * 4;
 
 /// The verified id of a page.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,6 +50,14 @@ impl PageId {
             text: BASE64.encode(bytes).into(),
             predates_logon: false,
         })
+    }
+
+    /// The id of a page without a session.
+    pub(super) const fn anonymous(text: Arc<str>) -> Self {
+        Self {
+            text,
+            predates_logon: false,
+        }
     }
 
     /// Verifies that the id was issued to this session and is still valid.
@@ -106,15 +114,23 @@ pub enum NoPage {
     /// The id was not issued to this session, or is malformed.
     #[error("its page id was not issued to its session")]
     Foreign,
+    /// On a route that takes pages without a session: the id has the form neither of their ids nor
+    /// of those of sessions.
+    #[error("its page id is malformed")]
+    Malformed,
     /// The page is older than `page_lifetime`, or there have been two logons since.
     #[error("its page is too old")]
     Old,
 }
 
 impl NoPage {
-    /// The status of the response on a route that requires a page: 403.
+    /// The status of the response on a route that requires a page: 400 for
+    /// [`Malformed`](Self::Malformed), 403 for the others.
     pub const fn status(&self) -> StatusCode {
-        StatusCode::FORBIDDEN
+        match self {
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::NoId | Self::Repeated | Self::Foreign | Self::Old => StatusCode::FORBIDDEN,
+        }
     }
 }
 

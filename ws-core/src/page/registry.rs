@@ -14,29 +14,34 @@ use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
 use crate::session::{Session, SessionGeneration, SessionId, SessionPages, SessionSubscribeError};
-use crate::stats::{RefusalCounters, RefusalReason};
+use crate::stats::RefusalCounters;
 use crate::throttle::LogThrottle;
 use crate::topic::{EventPlan, TopicKey, Topics};
 use crate::wire::Push;
 
+mod anonymous;
 mod counters;
 mod cursors;
 mod ended;
 mod index;
+mod issuer;
 mod open;
 mod reap;
+mod refuse;
 mod relief;
 mod reports;
 mod session_topics;
+mod too_many;
 mod topics;
 
 pub(crate) use cursors::{OpenedCursor, RefusedCursor};
 use ended::EndedStreams;
 use index::PageIndex;
-pub(crate) use index::TooMany;
+use issuer::AnonymousIssuer;
 pub(crate) use open::OpenError;
 use relief::Relief;
 use session_topics::SessionTopics;
+pub(crate) use too_many::TooMany;
 pub(super) use topics::Deferred;
 
 /// The pages of one server.
@@ -47,7 +52,7 @@ pub(crate) struct Pages {
     /// The name of the query parameter with a page's id.
     parameter: String,
     client_paths: OnceLock<BrowserClientPaths>,
-    /// Connections that were refused because their session or address has too many pages.
+    /// Connections that were refused because there are too many pages.
     full: LogThrottle,
     index: Mutex<PageIndex>,
     reaper: Reaper,
@@ -61,6 +66,7 @@ pub(crate) struct Pages {
     refusals: Arc<RefusalCounters>,
     ended: EndedStreams,
     base_keys: Arc<BaseKeys>,
+    anonymous: AnonymousIssuer,
     last_stream: AtomicU64,
     weak_self: Weak<Self>,
 }
@@ -88,6 +94,7 @@ impl Pages {
             refusals,
             ended: EndedStreams::new(limits.waiting),
             base_keys: Arc::new(BaseKeys::new(topics.secrets())),
+            anonymous: AnonymousIssuer::new(topics.secrets()),
             last_stream: AtomicU64::new(0),
             topics,
             weak_self: weak_self.clone(),
@@ -114,31 +121,6 @@ impl Pages {
 
     fn index(&self) -> MutexGuard<'_, PageIndex> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Logs a connection that is refused because its session or its address has too many pages.
-    pub(crate) fn log_full(&self, reason: TooMany) {
-        let (name, limit, counted) = match reason {
-            TooMany::OfSession => (
-                "PageLimits::per_session",
-                self.limits.per_session,
-                RefusalReason::PagesPerSession,
-            ),
-            TooMany::OfAddress => (
-                "PageLimits::per_address",
-                self.limits.per_address,
-                RefusalReason::PagesPerAddress,
-            ),
-        };
-        self.refusals.count(counted);
-        match self.full.count() {
-            None => tracing::debug!(limit, "refused a page: `{name}` is reached"),
-            Some(refused) => tracing::warn!(
-                limit,
-                refused,
-                "pages are refused with 429: more are connected than `{name}` allows"
-            ),
-        }
     }
 
     /// The number of live pages.

@@ -3,8 +3,6 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 
-use tokio::time::Instant;
-
 use super::base::BaseKeys;
 use super::budget::Budget;
 use super::feed::Feed;
@@ -21,6 +19,7 @@ mod accept;
 mod end;
 mod epoch;
 mod gaps;
+mod handshakes;
 mod init_lock;
 mod lineage;
 mod locked;
@@ -65,6 +64,8 @@ pub(crate) struct Stream {
     state: Mutex<StreamState>,
     topics: TopicSubscriptions,
     keys: Arc<BaseKeys>,
+    number: u64,
+    is_anonymous: bool,
     /// Allows one socket at a time to run `init` of the page's handler.
     pub(crate) init_lock: InitLock,
     /// Locked while the application handles a message of the page, so that messages of one page
@@ -91,6 +92,7 @@ impl Stream {
         } = origin;
         let lineage = Lineage::new(number, heads, base, predecessor);
         let epoch = u64::from_be_bytes(epoch);
+        let is_anonymous = session.is_of_page();
         let state = StreamState::new(epoch, session, &limits, budget, lineage);
         Ok(Self {
             id,
@@ -99,6 +101,8 @@ impl Stream {
             state: Mutex::new(state),
             topics: TopicSubscriptions::default(),
             keys,
+            number,
+            is_anonymous,
             init_lock: InitLock::default(),
             handling: tokio::sync::Mutex::const_new(()),
         })
@@ -116,6 +120,21 @@ impl Stream {
 
     pub(super) const fn id(&self) -> &Arc<str> {
         &self.id
+    }
+
+    /// Identifies the stream among all of the process.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether the page has no session.
+    pub(super) const fn is_anonymous(&self) -> bool {
+        self.is_anonymous
+    }
+
+    /// Makes the next `welcome` contain the id of the page: its client does not know it yet.
+    pub(super) fn require_id(&self) {
+        self.lock().lineage.id_due = true;
     }
 
     /// The address from which the page began; `None` if many visitors may share it.
@@ -159,31 +178,6 @@ impl Stream {
         let user = state.session.user();
         let another = user.is_some() && user != session.user();
         (another || state.feed.is_some()) && state.session.renewals() < session.renewals()
-    }
-
-    /// Begins a handshake for the page. The page does not end before [`end_handshake`](Self::end_handshake).
-    pub(super) fn begin_handshake(&self) {
-        let mut state = self.lock();
-        state.pending_handshakes += 1;
-        let deadline = state.deadline;
-        state.clear_deadline();
-        if state.deadline.is_none() {
-            state.suspended = state.suspended.or(deadline);
-        }
-    }
-
-    /// Ends a handshake for the page. If it was refused, the page waits as before, and its grace is
-    /// not extended.
-    pub(super) fn end_handshake(&self) -> FollowUp {
-        let mut state = self.lock();
-        state.pending_handshakes -= 1;
-        let follow_up = state.start_deadline(&self.limits);
-        drop(state);
-        match follow_up {
-            // The page's deadline passed during the handshake.
-            FollowUp::Watch(until) if until <= Instant::now() => self.expire(until),
-            follow_up => follow_up,
-        }
     }
 
     /// Sets the handler: from now on, messages of the page go to its feed.
@@ -255,6 +249,7 @@ impl Stream {
             seen: state.seen,
             base,
             continued: plan.continued.then_some(true),
+            page: std::mem::take(&mut state.lineage.id_due).then(|| self.id.to_string()),
         };
         let _ = socket.outbox().push(&frame(&welcome));
         state.pump();

@@ -30,7 +30,8 @@ pub const deflate: &str = "deflate: true";
 /// The path of a function that accepts or refuses a handshake, or chooses another handler.
 pub const start: &str = "start: by_version";
 
-/// With `page`, the handler lives as long as the page, over any number of connections.
+/// With `page`, the handler lives as long as the page, over any number of connections. Together with
+/// `require_session: false`, a client without cookies gets a page of its own.
 pub const attach: &str = "attach: page";
 
 /// The largest message. A larger one closes the connection with 1009. Default: `64 KiB`.

@@ -9,7 +9,7 @@ use super::spec::Rank;
 use super::{Decide, MAX_SEGMENTS, Matcher, RouteData, RouteSpec, Segment};
 use crate::compile_error::equal;
 use crate::driver::{Connect, connect};
-use crate::extract::{AnyState, Endpoint, FromRef, HandlerOf, HasPage};
+use crate::extract::{AnyState, AttachesPage, Endpoint, FromRef, HandlerOf};
 use crate::handler::Handler;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
@@ -27,6 +27,7 @@ pub struct Entry {
     start: Option<Decide>,
     /// Whether its connections speak the page protocol.
     is_page_stream: bool,
+    handler_of: HandlerOf,
 }
 
 impl Entry {
@@ -44,23 +45,25 @@ impl Entry {
             connect: connect::<H, R>,
             start: None,
             is_page_stream: H::SPEAKS_PAGE_PROTOCOL,
+            handler_of: HandlerOf::Socket,
         }
     }
 
     /// Same as [`new`](Self::new), with `attach: page`: the handler lives as long as the page. If
     /// the route has no pages, the compiler reports it at this call.
-    pub const fn attached<H: Handler<R>, R: HasPage + 'static, M: RouteData>(
+    pub const fn attached<H: Handler<R>, R: AttachesPage + 'static, M: RouteData>(
         number: usize,
     ) -> Self {
+        let entry = Self::new::<H, R, M>(number);
+        if entry.is_page_stream {
+            // `PageStream` itself serves the page.
+            return entry;
+        }
         Self {
-            number,
-            spec: M::SPEC,
-            shape: M::SHAPE,
-            fields: H::FIELDS,
-            visitor: H::VISITOR,
             connect: connect_page::<H, R>,
-            start: None,
             is_page_stream: true,
+            handler_of: HandlerOf::Page,
+            ..entry
         }
     }
 
@@ -288,13 +291,8 @@ impl Assembly<'_> {
         self.shapes.push((shape, path.clone()));
         let hub = self.hub.clone();
         let endpoint = Endpoint::in_table(spec.name, spec.pattern, &path, hub, state, limits);
-        let handler_of = if spec.options.attach_page {
-            HandlerOf::Page
-        } else {
-            HandlerOf::Socket
-        };
         let endpoint = if entry.is_page_stream {
-            endpoint.with_page_endpoint(handler_of)
+            endpoint.with_page_endpoint(entry.handler_of)
         } else {
             endpoint
         };

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::arrivals::{BeginRates, ReplacedKeys};
+use super::arrivals::ReplacedKeys;
 use super::backend::Backend;
 use super::keeper::Keeper;
 use super::options::{SECURE_PREFIX, SessionOptions};
@@ -10,6 +10,7 @@ use super::registry::{AcquiredSession, Registry};
 use super::server::SessionServer;
 use super::store::DynStore;
 use super::{MemoryStore, SessionGeneration, SessionId, SessionKey, SessionRecord};
+use crate::rates::AddressRates;
 use crate::throttle::LogThrottle;
 
 /// The state of one server's sessions.
@@ -19,7 +20,7 @@ pub(super) struct SharedSessions {
     keeper: Arc<Keeper>,
     pub(super) session_cookies: [String; 2],
     pub(super) page_cookies: [String; 2],
-    pub(super) begin_rates: BeginRates,
+    pub(super) begin_rates: AddressRates,
     pub(super) replaced_keys: ReplacedKeys,
     /// Requests whose cookies name several live sessions.
     pub(super) ambiguous: LogThrottle,
@@ -48,7 +49,7 @@ impl SharedSessions {
                 registry,
                 session_cookies: per_scheme(options.session_cookie),
                 page_cookies: per_scheme(options.page_cookie),
-                begin_rates: BeginRates::default(),
+                begin_rates: AddressRates::default(),
                 replaced_keys: ReplacedKeys::default(),
                 ambiguous: LogThrottle::default(),
             }

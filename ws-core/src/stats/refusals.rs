@@ -28,11 +28,15 @@ pub enum RefusalReason {
     PagesPerSession,
     /// An address has as many pages as `per_address` of the limits of pages allows.
     PagesPerAddress,
+    /// The server has as many pages without a session as `anonymous` of the limits of pages allows.
+    AnonymousPages,
+    /// More pages without a session begin from one address than `anonymous_rate` allows.
+    AnonymousRate,
 }
 
 impl RefusalReason {
     /// All reasons.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::MaxConnections,
         Self::PerAddress,
         Self::HttpPerAddress,
@@ -41,6 +45,8 @@ impl RefusalReason {
         Self::Sessions,
         Self::PagesPerSession,
         Self::PagesPerAddress,
+        Self::AnonymousPages,
+        Self::AnonymousRate,
     ];
 
     /// The reason in metrics, such as `per_address`.
@@ -54,6 +60,8 @@ impl RefusalReason {
             Self::Sessions => "sessions",
             Self::PagesPerSession => "pages_per_session",
             Self::PagesPerAddress => "pages_per_address",
+            Self::AnonymousPages => "anonymous_pages",
+            Self::AnonymousRate => "anonymous_rate",
         }
     }
 }

@@ -2,13 +2,18 @@
 
 use crate::error::Refusal;
 use crate::extract::Handshake;
-use crate::page::{Epoch, PAGE_PROTOCOL, Page, PageReport, PageReturn, Position};
+use crate::page::{Epoch, FreshPage, PAGE_PROTOCOL, Page, PageReport, PageReturn, Position};
 use crate::wire::PageQuery;
 
 /// Parses what a page reports: its position, its script and its cursor.
 pub(super) fn of(handshake: &Handshake, page: &Page) -> Result<PageReturn, Refusal> {
     let (mut report, cursor) = parse(handshake)?;
+    if let Some(fresh) = page.fresh() {
+        report.position = position_before(fresh, report.position);
+    }
     let opened = match cursor {
+        // A cursor of a page that this one replaces has no meaning.
+        Some(_) if page.fresh().is_some() => None,
         Some((base, at)) => page
             .open_cursor(&base, &at)
             .map_err(|_| Refusal::BAD_REQUEST.body("`base` and `at` are no cursor of this page"))?,
@@ -17,6 +22,19 @@ pub(super) fn of(handshake: &Handshake, page: &Page) -> Result<PageReturn, Refus
     report.cursor = opened.as_ref().map(|opened| opened.reported);
     let cursor = opened.map(|opened| opened.cursor);
     Ok(PageReturn { report, cursor })
+}
+
+/// The position of a page whose id was issued in this handshake: if its client had another page, it
+/// misses what was sent to that.
+fn position_before(fresh: FreshPage, reported: Option<Position>) -> Option<Position> {
+    let unknown = Position {
+        epoch: Epoch::Other,
+        offset: 0,
+    };
+    match (fresh, reported) {
+        (FreshPage::First, None) => None,
+        (FreshPage::First, Some(_)) | (FreshPage::Replacement, _) => Some(unknown),
+    }
 }
 
 /// Parses the position and the script of the page, and the text of its cursor.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,10 +16,12 @@ use crate::message::Message;
 use crate::page::{PAGE_PROTOCOL, Page};
 use crate::wire::FromPage;
 
+mod builder;
 mod connection;
 mod inbox;
 mod script;
 
+pub use builder::PageBuilder;
 pub use inbox::{PageReceived, ResetReason};
 pub use script::Acks;
 
@@ -30,100 +31,8 @@ use script::Script;
 /// The longest time that a test waits for an event: 60 seconds of tokio's time.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Every page has a script with its own number.
-static SCRIPTS: AtomicU64 = AtomicU64::new(1);
-
 /// Changes each handshake of a page.
 type ChangeHandshake = Arc<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
-
-impl TestKit {
-    /// Creates a page that connects to the route of this path: to
-    /// [`PageStream`](crate::stream::PageStream), or to a handler with `attach: page`. It
-    /// implements the page protocol like the browser client: see [`TestPage`].
-    pub fn page(&self, path: &str) -> PageBuilder {
-        PageBuilder {
-            kit: self.clone(),
-            path: path.to_owned(),
-            visitor: None,
-            page: None,
-            each: Arc::new(|builder| builder),
-        }
-    }
-}
-
-/// A page that has not connected yet, from [`TestKit::page`].
-#[must_use = "it connects with `connect`"]
-pub struct PageBuilder {
-    kit: TestKit,
-    path: String,
-    visitor: Option<TestVisitor>,
-    page: Option<Page>,
-    each: ChangeHandshake,
-}
-
-impl fmt::Debug for PageBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PageBuilder")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
-}
-
-impl PageBuilder {
-    /// Sets the visitor of the page. The default is a new visitor who has not logged on.
-    pub fn visitor(mut self, visitor: &TestVisitor) -> Self {
-        self.visitor = Some(visitor.clone());
-        self
-    }
-
-    /// Sets a page that was rendered for the visitor. By default, [`connect`](Self::connect)
-    /// renders one.
-    pub fn page(mut self, page: &Page) -> Self {
-        self.page = Some(page.clone());
-        self
-    }
-
-    /// Changes each handshake of the page, including those of [`reconnect`](TestPage::reconnect):
-    /// its headers, its address, its network.
-    pub fn each_handshake(
-        mut self,
-        change: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
-    ) -> Self {
-        self.each = Arc::new(change);
-        self
-    }
-
-    /// Connects.
-    ///
-    /// # Errors
-    ///
-    /// The refusal of admission or of `init`; 404 if no route has the path.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the kit has no table.
-    pub async fn connect(self) -> Result<TestPage, Refusal> {
-        let visitor = match self.visitor {
-            Some(visitor) => visitor,
-            None => self.kit.visitor().await,
-        };
-        let rendered = self.page.unwrap_or_else(|| visitor.page());
-        let client = SCRIPTS.fetch_add(1, Ordering::Relaxed);
-        let mut page = TestPage {
-            script: Arc::new(Script::of(&rendered)),
-            kit: self.kit,
-            path: self.path,
-            visitor,
-            page: rendered,
-            client,
-            each: self.each,
-            connection: None,
-            last_call: 0,
-        };
-        page.reconnect().await?;
-        Ok(page)
-    }
-}
 
 /// A page in a tab, over any number of connections, in memory.
 ///
@@ -187,8 +96,10 @@ impl PageBuilder {
 pub struct TestPage {
     kit: TestKit,
     path: String,
-    visitor: TestVisitor,
-    page: Page,
+    /// `None` without cookies.
+    visitor: Option<TestVisitor>,
+    /// `None` until the server has issued one.
+    page: Option<Page>,
     /// Identifies the script that runs in the page.
     client: u64,
     each: ChangeHandshake,
@@ -222,11 +133,20 @@ impl TestPage {
         let parameter = self.kit.hub().sessions().page_parameter();
         let query = serde_urlencoded::to_string(self.script.query(self.client));
         let query = query.expect("the names and values are plain");
-        let target = format!("{}?{parameter}={}&{query}", self.path, self.page.id());
-        let builder = self.kit.open(&target).session(&self.visitor);
+        let id = self.page.as_ref();
+        let id = id.map_or(String::new(), |page| format!("{parameter}={}&", page.id()));
+        let builder = self.kit.open(&format!("{}?{id}{query}", self.path));
+        let builder = match &self.visitor {
+            Some(visitor) => builder.session(visitor),
+            None => builder,
+        };
         let builder = builder.header("sec-websocket-protocol", PAGE_PROTOCOL);
         let client = (self.each)(builder).connect().await?;
-        self.connection = Some(PageConnection::begin(client, &self.script).await);
+        let (connection, fresh) = PageConnection::begin(client, &self.script).await;
+        self.connection = Some(connection);
+        if let Some(id) = fresh {
+            self.page = self.kit.hub().page(&id);
+        }
         Ok(())
     }
 
@@ -252,12 +172,16 @@ impl TestPage {
     /// Sets the visitor's new cookie, as after a logon. The next [`reconnect`](Self::reconnect)
     /// sends it.
     pub fn set_visitor(&mut self, visitor: &TestVisitor) {
-        self.visitor = visitor.clone();
+        self.visitor = Some(visitor.clone());
     }
 
     /// Returns the page, for pushing to it from the test.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is none: a client without cookies gets it from the server.
     pub const fn page(&self) -> &Page {
-        &self.page
+        self.page.as_ref().expect("the server has issued an id")
     }
 }
 

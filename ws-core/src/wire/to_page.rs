@@ -19,6 +19,9 @@ pub(crate) enum ToPage {
         /// Set if the epoch is new and no message is missing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         continued: Option<bool>,
+        /// The id of the page, if that was issued in this handshake.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<String>,
     },
     /// Messages are missing.
     Reset { why: Gap, offset: u64 },
@@ -71,6 +74,7 @@ mod tests {
             seen: 7,
             base: None,
             continued: None,
+            page: None,
         };
         let continued = ToPage::Welcome {
             epoch: "ff".to_owned(),
@@ -78,6 +82,15 @@ mod tests {
             seen: 0,
             base: Some("AQ".to_owned()),
             continued: Some(true),
+            page: None,
+        };
+        let fresh = ToPage::Welcome {
+            epoch: "ff".to_owned(),
+            offset: 0,
+            seen: 0,
+            base: None,
+            continued: None,
+            page: Some("AQ".to_owned()),
         };
         let reset = |why| ToPage::Reset { why, offset: 42 };
         for (message, expected) in [
@@ -88,6 +101,10 @@ mod tests {
             (
                 continued,
                 r#"{"type":"welcome","epoch":"ff","offset":0,"seen":0,"base":"AQ","continued":true}"#,
+            ),
+            (
+                fresh,
+                r#"{"type":"welcome","epoch":"ff","offset":0,"seen":0,"page":"AQ"}"#,
             ),
             (
                 reset(Gap::Restart),

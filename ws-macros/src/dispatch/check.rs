@@ -197,7 +197,6 @@ fn check_unique_items(block: &TableBlock, errors: &Errors) {
 fn check_options(options: &Options, errors: &Errors) {
     options.check_ping_below_idle(errors);
     options.check_page_has_session(errors);
-    options.check_attached_has_session(errors);
     options.check_attached_has_page(errors);
     options.check_attached_has_no_protocols(errors);
     options.check_attached_has_no_start(errors);

@@ -73,8 +73,8 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets the secrets that seal what clients keep, such as positions of topics and cursors of
-    /// pages. The first one seals, and all of them open, so a secret can be replaced: put the new
+    /// Sets the secrets that seal what clients keep, such as positions of topics, cursors of
+    /// pages, and ids of pages without a session. The first one seals, and all of them open, so a secret can be replaced: put the new
     /// one first, and remove the old one a day later. By default, the secret is random and ends with
     /// the process. Servers that share a log need the same secrets.
     ///

@@ -152,10 +152,10 @@ async fn any_origin_of_the_server_excludes_routes_that_require_a_session() {
     let case = |access| Case {
         access,
         policy: policy.clone(),
-        visitor: Ok(Visitor {
+        visitor: Ok(FoundVisitor::from(Visitor {
             session: Some(session.clone()),
             ..Visitor::default()
-        }),
+        })),
         ..Case::default()
     };
     let foreign = [("origin", "https://evil.test")];

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::hub::Hub;
+use crate::page::NoPage;
 
 #[tokio::test]
 async fn step_4_requires_what_the_route_requires() {
@@ -15,13 +16,13 @@ async fn step_4_requires_what_the_route_requires() {
         ..OPEN
     };
     let case = |require_page, session: &Option<_>, page: &Option<_>| {
-        let visitor = Ok(Visitor {
+        let visitor = Visitor {
             session: session.clone(),
             page: page.clone(),
-        });
+        };
         Case {
             access: access(require_page),
-            visitor,
+            visitor: Ok(visitor.into()),
             ..Case::default()
         }
         .status(&[])
@@ -76,4 +77,54 @@ fn nothing_is_looked_up_for_a_route_that_requires_no_session() {
     assert_eq!(checked.lookup(), Some(VisitorLookup::Optional));
     assert_eq!(lookup(true, false), Some(VisitorLookup::Session));
     assert_eq!(lookup(true, true), Some(VisitorLookup::Page));
+}
+
+#[tokio::test]
+async fn a_page_that_a_handler_attaches_to_may_have_no_session() {
+    let access = RouteAccess {
+        attach_page: true,
+        ..OPEN
+    };
+    let case = |visitor: FoundVisitor| Case {
+        access,
+        visitor: Ok(visitor),
+        ..Case::default()
+    };
+    assert_eq!(
+        case(FoundVisitor::default()).check(&[]).unwrap().lookup(),
+        Some(VisitorLookup::AnyPage)
+    );
+    for fresh in [FreshPage::First, FreshPage::Replacement] {
+        let admission = case(fresh.into()).admit(&[]).unwrap();
+        assert_eq!(admission.fresh, Some(fresh));
+    }
+    let malformed = MissingVisitor::Page(NoPage::Malformed);
+    assert_eq!(case(malformed.into()).status(&[]), 400);
+    assert_eq!(
+        case(MissingVisitor::Page(NoPage::Foreign).into()).status(&[]),
+        403
+    );
+    // The page of a session is used like any other.
+    let hub = Hub::default();
+    let (session, _) = hub.sessions().begin().await.unwrap();
+    let page = Some(hub.open_page(&session).unwrap());
+    let visitor = Visitor {
+        session: Some(session),
+        page,
+    };
+    let admission = case(visitor.into()).admit(&[]).unwrap();
+    assert_eq!(admission.fresh, None);
+    assert!(admission.visitor.session.is_some());
+    // A route that requires a session never issues a page.
+    let strict = RouteAccess {
+        require_session: true,
+        require_page: true,
+        ..access
+    };
+    let strict = Case {
+        access: strict,
+        visitor: Ok(FreshPage::First.into()),
+        ..Case::default()
+    };
+    assert_eq!(strict.status(&[]), 403);
 }

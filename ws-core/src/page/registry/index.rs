@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::anonymous::AnonymousPages;
+use super::too_many::TooMany;
 use crate::address::ClientNetwork;
 use crate::limits::PageLimits;
 use crate::page::Stream;
@@ -17,13 +19,7 @@ pub(super) struct PageIndex {
     pub(super) users: HashMap<Box<str>, Vec<SessionGeneration>>,
     /// By the address from which they began, oldest first.
     addresses: HashMap<ClientNetwork, Vec<Arc<Stream>>>,
-}
-
-/// A session or an address has reached its limit of pages.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum TooMany {
-    OfSession,
-    OfAddress,
+    pub(super) anonymous: AnonymousPages,
 }
 
 impl PageIndex {
@@ -66,8 +62,14 @@ impl PageIndex {
         if self.pages.get(stream.id()).is_some_and(is_it) {
             self.pages.remove(stream.id());
         }
+        self.forget(stream);
+    }
+
+    /// Removes the page from all indexes but that of ids.
+    pub(super) fn forget(&mut self, stream: &Arc<Stream>) {
         self.remove_from_session(stream, &stream.session());
         self.remove_address(stream);
+        self.anonymous.remove(stream);
     }
 
     /// Counts the page under this address, unless it is counted under another one already. Returns
@@ -93,7 +95,7 @@ impl PageIndex {
         Ok(evicted)
     }
 
-    pub(super) fn remove_address(&mut self, stream: &Arc<Stream>) {
+    fn remove_address(&mut self, stream: &Arc<Stream>) {
         let Some(address) = stream.network() else {
             return;
         };
@@ -120,7 +122,14 @@ impl PageIndex {
         // A page that is in both lists makes room in both.
         let of_address =
             of_address.filter(|_| of_session.as_ref().is_none_or(|it| it.network() != address));
-        let evicted: Vec<_> = of_session.into_iter().chain(of_address).collect();
+        let makes_room = of_address.as_ref().is_some_and(|it| it.is_anonymous());
+        let anonymous = if session.is_of_page() && !makes_room {
+            self.anonymous.oldest(limits.anonymous)?
+        } else {
+            None
+        };
+        let evicted = of_session.into_iter().chain(of_address).chain(anonymous);
+        let evicted: Vec<_> = evicted.collect();
         for stream in &evicted {
             self.remove(stream);
         }
@@ -131,6 +140,7 @@ impl PageIndex {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         let all = self.pages.is_empty() && self.addresses.is_empty();
+        let all = all && self.anonymous.is_empty();
         all && self.sessions.is_empty() && self.users.is_empty()
     }
 }

@@ -67,10 +67,12 @@ impl Pages {
         let stream = Arc::new(stream?);
         let evicted = index.evict_for(session, address, &self.limits)?;
         if let Some(gone) = index.pages.insert(id.clone(), stream.clone()) {
-            index.remove_from_session(&gone, &gone.session());
-            index.remove_address(&gone);
+            index.forget(&gone);
         }
         index.add_to_session(&stream, session);
+        if stream.is_anonymous() {
+            index.anonymous.insert(&stream);
+        }
         index.add_address(&stream, address, usize::MAX)?;
         drop(index);
         self.end_all(&evicted);

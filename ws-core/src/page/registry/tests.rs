@@ -232,3 +232,31 @@ proptest! {
         });
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_search_for_a_page_without_a_socket_continues_where_the_last_one_has_ended() {
+    let pages = new_pages(PageLimits::DEFAULT.anonymous(100));
+    let open = |number: u8| {
+        let session = Session::of_page(SessionId::from_bytes([number; 16]));
+        pages.open(&number.to_string().into(), &session, None)
+    };
+    let streams: Vec<_> = (0..100).map(|number| open(number).unwrap()).collect();
+    let held: Vec<_> = streams[..80].iter().map(|it| pages.hold(it)).collect();
+    assert!(matches!(
+        open(100),
+        Err(OpenError::TooMany(TooMany::Anonymous))
+    ));
+    assert_eq!(pages.count(), 100);
+    open(100).unwrap();
+    assert!(streams[80].has_ended() && pages.count() == 100);
+    open(101).unwrap();
+    assert!(streams[81].has_ended() && pages.count() == 100);
+    drop(held);
+    for stream in streams {
+        pages.end(&stream, &Close::GOING_AWAY);
+    }
+    for number in ["100", "101"] {
+        pages.end(&pages.find(number).unwrap(), &Close::GOING_AWAY);
+    }
+    assert!(pages.index().is_empty());
+}

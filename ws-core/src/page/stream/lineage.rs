@@ -71,6 +71,8 @@ pub(super) struct Lineage {
     pub(super) continuation: Option<ReportedCursor>,
     /// Whether any socket was attached.
     pub(super) attached: bool,
+    /// The client of the page does not know its id yet.
+    pub(super) id_due: bool,
     /// The handler has failed, and its state is lost.
     pub(super) failed: bool,
     /// The stream has ended, and the page has missed nothing if it has received this offset.
@@ -91,6 +93,7 @@ impl Lineage {
             predecessor,
             continuation: None,
             attached: false,
+            id_due: false,
             failed: false,
             needed_at_end: None,
         }

@@ -1,5 +1,6 @@
 //! The results of attaching a socket to a stream and of accepting a message.
 
+use crate::error::Refusal;
 use crate::page::queue::UnsentOffset;
 
 /// Why a socket could not attach to a page's stream.
@@ -48,5 +49,20 @@ pub(crate) struct Progress {
 impl From<UnsentOffset> for AttachError {
     fn from(UnsentOffset: UnsentOffset) -> Self {
         Self::UnsentOffset
+    }
+}
+
+impl From<AttachError> for Refusal {
+    fn from(error: AttachError) -> Self {
+        match error {
+            AttachError::Ended => Self::unavailable("the page has just ended"),
+            AttachError::OtherRoute => {
+                Self::CONFLICT.body("this page is attached at another route")
+            }
+            AttachError::SessionReplaced => Self::CONFLICT.body("a logon has replaced the session"),
+            AttachError::UnsentOffset => {
+                Self::BAD_REQUEST.body("`offset` is of a message that was never sent")
+            }
+        }
     }
 }

@@ -217,6 +217,11 @@ impl StreamState {
         self.incomplete |= !self.accepts_pushes();
     }
 
+    /// Whether a socket was ever attached to the stream, or may still be.
+    pub(super) const fn is_used(&self) -> bool {
+        self.lineage.attached || self.pending_handshakes > 0 || self.ended
+    }
+
     pub(super) fn is_attached(&self, socket: ConnectionId) -> bool {
         self.socket.as_ref().is_some_and(|it| it.id() == socket)
     }

@@ -23,17 +23,22 @@ pub(super) struct PageConnection {
 }
 
 impl PageConnection {
-    /// Reads `welcome`; a task reads the following messages.
-    pub(super) async fn begin(mut client: TestClient, script: &Arc<Script>) -> Self {
+    /// Reads `welcome`; a task reads the following messages. Also returns the id of the page, if
+    /// that is new.
+    pub(super) async fn begin(
+        mut client: TestClient,
+        script: &Arc<Script>,
+    ) -> (Self, Option<String>) {
         let pipe = client.pipe().clone();
         let welcome = client.text().await;
-        script.welcome(&welcome, PipeWriter::new(pipe.clone()));
+        let fresh = script.welcome(&welcome, PipeWriter::new(pipe.clone()));
         let reader = tokio::spawn(read(client, script.clone())).abort_handle();
-        Self {
+        let connection = Self {
             script: script.clone(),
             pipe,
             reader,
-        }
+        };
+        (connection, fresh)
     }
 }
 

@@ -96,9 +96,10 @@ struct ScriptState {
 }
 
 impl Script {
-    /// The script of a page that was rendered just now.
-    pub(super) fn of(rendered: &Page) -> Self {
-        Self::new(rendered.epoch(), rendered.base().map(str::to_owned))
+    /// The script of a page that was rendered just now, or of a client without one.
+    pub(super) fn of(rendered: Option<&Page>) -> Self {
+        let base = rendered.and_then(Page::base).map(str::to_owned);
+        Self::new(rendered.and_then(Page::epoch), base)
     }
 
     fn new(epoch: Option<String>, base: Option<String>) -> Self {
@@ -140,13 +141,14 @@ impl Script {
     }
 
     /// Handles the first message of a connection. Sends again the messages that the server has not
-    /// seen.
-    pub(super) fn welcome(&self, text: &str, writer: PipeWriter) {
+    /// seen. Returns the id of the page, if that is new.
+    pub(super) fn welcome(&self, text: &str, writer: PipeWriter) -> Option<String> {
         let Ok(ToPage::Welcome {
             epoch,
             offset,
             seen,
             base,
+            page,
             ..
         }) = parse(text)
         else {
@@ -173,6 +175,7 @@ impl Script {
         state.seen(seen);
         state.writer = Some(writer);
         state.flush();
+        page
     }
 
     /// Handles a message after `welcome`. Returns when to acknowledge it.

@@ -36,6 +36,8 @@ struct RouteKind<'t> {
 struct KindKey {
     session: bool,
     page: bool,
+    /// Whether handlers live as long as pages.
+    attached: bool,
     /// Names and types of the parameters, as written.
     params: Vec<(String, String)>,
     /// The conditions of the routes: a type may exist only under them.
@@ -45,7 +47,10 @@ struct KindKey {
 impl KindKey {
     fn of(route: &Route) -> Self {
         let session = route.options.flag("require_session").unwrap_or(true);
-        let page = route.options.flag("require_page").unwrap_or(session) && session;
+        let attached = route.options.attaches_page();
+        let required = route.options.flag("require_page").unwrap_or(session);
+        // A page that a handler attaches to may have no session.
+        let page = attached || (required && session);
         let params = route.pattern.params().map(|segment| {
             let name = segment.param().map(ToString::to_string);
             let ty = match segment {
@@ -57,6 +62,7 @@ impl KindKey {
         Self {
             session,
             page,
+            attached,
             params: params.collect(),
             conditions: predicates(&route.attrs)
                 .iter()
@@ -154,9 +160,16 @@ impl RouteKind<'_> {
         let cfg = attributes_named(&self.first.attrs, &["cfg"]);
         let cfg = quote!(#(#cfg)*);
         let marker = self.marker(item);
-        let KindKey { session, page, .. } = self.key;
+        let KindKey {
+            session,
+            page,
+            attached,
+            ..
+        } = self.key;
         let session = session.then(|| quote!(#cfg impl #core::extract::HasSession for #marker {}));
         let page = page.then(|| quote!(#cfg impl #core::extract::HasPage for #marker {}));
+        let attached =
+            attached.then(|| quote!(#cfg impl #core::extract::AttachesPage for #marker {}));
         let state = state.map(|state| {
             let part = unused_name("PartOfState", state);
             quote! {
@@ -170,7 +183,7 @@ impl RouteKind<'_> {
         });
         let params = self.params(&marker, types, core);
         let names = quote!(#cfg impl<Value> #core::extract::NamesParams<Value> for #marker {});
-        quote!(#session #page #state #names #params)
+        quote!(#session #page #attached #state #names #params)
     }
 
     /// Implements the parameters by position, `Path<u64>` and `Path<(u64, String)>`, and by name.

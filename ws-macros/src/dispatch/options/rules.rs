@@ -34,10 +34,7 @@ impl Options {
         }
     }
 
-    /// A page belongs to a session, so there is none without one.
-    ///
-    /// If the page is also attached, that determines the route, and the session is missing: see
-    /// [`Self::check_attached_has_session`].
+    /// A page belongs to a session, so there is none without one, unless the handler attaches to it.
     pub(crate) fn check_page_has_session(&self, errors: &Errors) {
         if self.attaches_page() {
             return;
@@ -84,14 +81,6 @@ impl Options {
         match own("origins").or_else(|| own("require_session")) {
             Some(place) => errors.push(place, message),
             None => errors.push(route, message),
-        }
-    }
-
-    /// A handler that lives as long as a page needs a session, which the page belongs to.
-    pub(crate) fn check_attached_has_session(&self, errors: &Errors) {
-        if self.flag("require_session") == Some(false) {
-            let why = "`attach: page` requires a session, because a page belongs to a session";
-            self.report_attached_and("require_session", why, errors);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::*;
 use crate::outbox::{DirectWrite, Frame};
