@@ -36,6 +36,8 @@ pub use name::{Lane, Lanes, TopicName};
 pub(crate) use position::Position;
 pub use position::{EntryId, Generation};
 pub(crate) use seal::{MAX_TEXT, SealError, Sealer};
+#[cfg(feature = "cluster")]
+pub use secret::EntrySeals;
 pub use secret::Secrets;
 pub(crate) use secret::{SealKeys, Unsealed};
 

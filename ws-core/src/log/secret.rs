@@ -111,6 +111,35 @@ impl SealKeys {
     }
 }
 
+/// The seals of the entries of a log that several servers share: who can write to the server that
+/// holds it, but has no secret, cannot add entries.
+#[cfg(feature = "cluster")]
+#[derive(Clone, Debug)]
+pub struct EntrySeals(SealKeys);
+
+#[cfg(feature = "cluster")]
+impl EntrySeals {
+    /// The seals that all servers with these secrets make and accept.
+    pub fn new(secrets: &Secrets) -> Self {
+        Self(secrets.keys(b"entries of a shared log"))
+    }
+
+    /// The seal of an entry. It is not valid in another place. All places have the same length.
+    pub fn seal(&self, place: &[u8], entry: &[u8]) -> Vec<u8> {
+        let mac = mac(&self.0.0[0], place).chain_update(entry);
+        mac.finalize().into_bytes()[..SEAL_BYTES].to_vec()
+    }
+
+    /// Whether a seal was made with one of the secrets.
+    pub fn is_valid(&self, place: &[u8], entry: &[u8], seal: &[u8]) -> bool {
+        let is_of = |key| {
+            let mac = mac(key, place).chain_update(entry);
+            mac.verify_truncated_left(seal).is_ok()
+        };
+        seal.len() == SEAL_BYTES && self.0.0.iter().any(is_of)
+    }
+}
+
 /// Shows no secret.
 impl fmt::Debug for SealKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -165,6 +194,22 @@ mod tests {
         }
         for malformed in ["", "AAAA", "a b", &format!("{text}="), &"A".repeat(68)] {
             assert_eq!(keys.open(malformed, 64), Err(Unsealed::Malformed));
+        }
+    }
+
+    #[cfg(feature = "cluster")]
+    #[test]
+    fn the_seal_of_an_entry_is_valid_for_it_in_its_place_with_any_of_the_secrets() {
+        let seals = |secrets: &[[u8; 32]]| EntrySeals::new(&Secrets::new(secrets).unwrap());
+        let seal = seals(&[OLD]).seal(b"lane 1", b"entry");
+        assert_eq!(seal.len(), SEAL_BYTES);
+        assert!(seals(&[OLD]).is_valid(b"lane 1", b"entry", &seal));
+        assert!(seals(&[NEW, OLD]).is_valid(b"lane 1", b"entry", &seal));
+        assert!(!seals(&[NEW]).is_valid(b"lane 1", b"entry", &seal));
+        assert!(!seals(&[OLD]).is_valid(b"lane 2", b"entry", &seal));
+        assert!(!seals(&[OLD]).is_valid(b"lane 1", b"entri", &seal));
+        for short in [&seal[..SEAL_BYTES - 1], &seal[..1], b""] {
+            assert!(!seals(&[OLD]).is_valid(b"lane 1", b"entry", short));
         }
     }
 

@@ -8,9 +8,9 @@ use ::redis::Cmd;
 use bytes::Bytes;
 use ws_core::log::shared::{
     Append, Engine, EngineError, EngineHealth, HistoryMessage, Incarnation, LaneRead, MemberChange,
-    Opened, RELAYED_ENTRIES, ReadFrom, RecordedMember, marker,
+    Opened, RELAYED_ENTRIES, ReadFrom, RecordedMember,
 };
-use ws_core::log::{EntryId, Generation, Lane, Lanes, TopicName};
+use ws_core::log::{EntryId, EntrySeals, Generation, Lane, Lanes, Secrets, TopicName};
 
 use super::channel::{Live, Repeat};
 use super::script::Script;
@@ -20,13 +20,16 @@ mod gauge;
 mod history;
 mod keys;
 mod lanes;
+mod opening;
 mod reading;
 mod scripts;
+mod seals;
 mod servers;
 mod trimming;
 
 use keys::Keys;
-use lanes::{LaneStates, OpenLane};
+use lanes::LaneStates;
+use seals::{Place, Seals};
 use servers::Servers;
 
 /// How long an entry can be read, unless the lane has too many bytes.
@@ -82,12 +85,13 @@ struct Shared {
     /// What all engines of the log must have in common, as text.
     layout: String,
     states: LaneStates,
+    seals: Seals,
 }
 
 impl RedisEngine {
     /// Creates an engine with this number of lanes.
     pub fn new(redis: Redis, lanes: Lanes) -> Self {
-        Self::with_servers(Servers::one(redis), lanes)
+        Self::with_servers(Servers::one(redis), lanes, Seals::default())
     }
 
     /// Creates an engine whose lanes are on several servers of Redis, which share the load: at most
@@ -118,13 +122,40 @@ impl RedisEngine {
         lanes: Lanes,
     ) -> Result<Self, RedisError> {
         let servers = Servers::new(servers.into_iter().collect(), lanes)?;
-        Ok(Self::with_servers(servers, lanes))
+        Ok(Self::with_servers(servers, lanes, Seals::default()))
     }
 
-    fn with_servers(servers: Servers, lanes: Lanes) -> Self {
+    /// Seals entries with a key that is derived from these secrets, and skips those without a valid
+    /// seal: then whoever can write to Redis, but has no secret, cannot publish, close connections
+    /// or enter members. All servers of the log must do so. Sessions, histories and the records of
+    /// members have no seals. Call it before the engine is cloned: clones from before make none.
+    ///
+    /// Skipped entries are counted ([`Hub::skipped_entries`](ws_core::hub::Hub::skipped_entries)),
+    /// and logged at most once in ten seconds.
+    ///
+    /// ```
+    /// use ws_server::cluster::Lanes;
+    /// use ws_server::redis::{Redis, RedisEngine};
+    /// use ws_server::session::Secrets;
+    ///
+    /// # fn main() -> Result<(), ws_server::redis::RedisError> {
+    /// let secrets = Secrets::new(["at least 32 random bytes, from a vault"]).unwrap();
+    /// let redis = Redis::new("redis://10.0.0.5")?;
+    /// let engine = RedisEngine::new(redis, Lanes::DEFAULT).sealed(&secrets);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sealed(self, secrets: &Secrets) -> Self {
+        let servers = Servers::of_all(self.0.servers.iter().cloned().collect());
+        Self::with_servers(servers, self.0.lanes, Seals::new(EntrySeals::new(secrets)))
+    }
+
+    fn with_servers(servers: Servers, lanes: Lanes, seals: Seals) -> Self {
+        let sealed = if seals.are_used() { ", with seals" } else { "" };
         Self(Arc::new(Shared {
             keys: Keys::new(&servers.first().prefix),
-            layout: servers.layout(lanes),
+            layout: format!("{}{sealed}", servers.layout(lanes)),
+            seals,
             servers,
             lanes,
             states: LaneStates::new(lanes),
@@ -174,7 +205,8 @@ impl Engine for RedisEngine {
         let mut command = ::redis::cmd("XADD");
         command.arg(self.0.keys.relayed(lane));
         command.arg("MAXLEN").arg("~").arg(RELAYED_ENTRIES);
-        command.arg("*").arg("e").arg(&entry[..]);
+        command.arg("*");
+        self.0.seals.add(&mut command, Place::Relayed(lane), &entry);
         let channel = &self.0.servers.of(lane).links.append;
         channel.send(&command).await.map_err(EngineError::from)?;
         Ok(())
@@ -283,56 +315,6 @@ impl Shared {
         answer.map_err(EngineError::from)
     }
 
-    async fn open(&self, lane: Lane) -> Result<Opened, EngineError> {
-        let redis = self.servers.of(lane);
-        let channel = &redis.links.commands;
-        let live = channel.live().await.map_err(EngineError::from)?;
-        self.check_layout(redis, &live).await?;
-        let server = &live.connected.server;
-        self.servers.gauge(lane).set_memory(live.connected.memory);
-        let proposed = Generation::random();
-        let floor = self.states.highest(lane).time;
-        let arguments = |command: &mut Cmd| {
-            self.keys.add_opened(command, lane);
-            command.arg(&server.run).arg(&server.replication);
-            command.arg(keys::generation(proposed));
-            command.arg(&marker(proposed)[..]);
-            command.arg(floor).arg(milliseconds(TTL));
-        };
-        let answer = scripts::OPEN.run_on(channel, &live, arguments).await;
-        let answer: Vec<String> = answer.map_err(EngineError::from)?;
-        let (opened, end) = reading::opened(&answer).ok_or_else(|| unexpected(redis, "XINFO"))?;
-        self.states.opened(
-            lane,
-            OpenLane {
-                generation: opened.generation,
-                server: server.clone(),
-            },
-            end,
-        );
-        Ok(opened)
-    }
-
-    /// Checks that all servers have the same lanes on the same servers of Redis.
-    async fn check_layout(&self, redis: &Redis, live: &Live) -> Result<(), RedisError> {
-        let arguments = |command: &mut Cmd| self.add_layout(command);
-        let channel = &redis.links.commands;
-        let found: String = scripts::LAYOUT.run_on(channel, live, arguments).await?;
-        if found == self.layout {
-            return Ok(());
-        }
-        Err(RedisError::Layout {
-            address: redis.address().to_owned(),
-            found,
-            expected: self.layout.clone(),
-        })
-    }
-
-    fn add_layout(&self, command: &mut Cmd) {
-        command.arg(1).arg(self.keys.lanes());
-        command.arg(&self.layout).arg(milliseconds(TTL));
-    }
-
     /// Checks that the connection is to the server of the generation.
     fn check_generation(
         &self,
@@ -355,12 +337,13 @@ impl Shared {
         let live = channel.live().await.map_err(EngineError::from)?;
         self.check_generation(append.lane, append.generation, &live)?;
         let log = self.keys.log(append.lane, append.generation);
+        let place = Place::Log(append.lane, append.generation);
         let gauge = self.servers.gauge(append.lane);
         let waiting = gauge.wait();
         let answer = if append.kept.is_empty() {
             let mut command = ::redis::cmd("XADD");
             command.arg(log).arg("NOMKSTREAM").arg("*");
-            command.arg("e").arg(&append.entry[..]);
+            self.seals.add(&mut command, place, &append.entry);
             let answer = channel.send_on(&live, &command).await;
             answer.and_then(|answer| channel.convert(answer, "XADD"))
         } else {
@@ -370,7 +353,9 @@ impl Shared {
                 for kept in &append.kept {
                     command.arg(self.keys.history(append.lane, &kept.topic));
                 }
-                command.arg(&append.entry[..]).arg(append.number);
+                command.arg(&append.entry[..]);
+                command.arg(self.seals.of(place, &append.entry));
+                command.arg(append.number);
                 command.arg(milliseconds(NUMBER_TTL));
                 for kept in &append.kept {
                     command.arg(history::pack(append.generation, kept));

@@ -11,6 +11,7 @@ mod matrix;
 mod nodes;
 mod processes;
 mod proxy;
+mod sealed;
 mod sentinels;
 mod server;
 mod servers;

@@ -14,10 +14,18 @@ use ws_core::log::{EntryId, Generation};
 
 use super::super::Redis;
 use super::super::channel::Live;
+use super::seals::{ENTRY, Place, SEAL};
 use super::{Shared, scripts, unexpected};
 
 /// Entries with their ids, in order.
 type Entries = Vec<(EntryId, Bytes)>;
+
+/// An entry as a stream has it; empty without the fields that this crate writes.
+struct StreamEntry {
+    id: EntryId,
+    entry: Bytes,
+    seal: Option<Bytes>,
+}
 
 /// Whether a read waits for the first entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -151,17 +159,26 @@ impl Shared {
         let (logs, relayed) = keys.split_at(from.len());
         let mut reads = Vec::with_capacity(from.len());
         for ((from, log), relayed) in from.iter().zip(logs).zip(relayed) {
-            let mut entries_of = |key: &String| streams.remove(key.as_bytes()).unwrap_or_default();
+            let mut entries_of = |key: &String, place| {
+                let entries = streams.remove(key.as_bytes()).unwrap_or_default();
+                self.check(entries, place)
+            };
             reads.push(LaneRead {
                 lane: from.lane,
                 generation: from.generation,
-                entries: entries_of(log),
-                relayed: entries_of(relayed),
+                entries: entries_of(log, Place::Log(from.lane, from.generation)),
+                relayed: entries_of(relayed, Place::Relayed(from.lane)),
                 census: None,
             });
         }
         self.count(redis, &live, from, &mut reads, most).await?;
         Ok(reads)
+    }
+
+    fn check(&self, entries: Vec<StreamEntry>, place: Place) -> Entries {
+        let check =
+            |StreamEntry { id, entry, seal }| (id, self.seals.check(place, entry, seal.as_deref()));
+        entries.into_iter().map(check).collect()
     }
 
     /// Counts the entries of the lanes from which some may have been removed unread.
@@ -213,7 +230,7 @@ impl Shared {
 /// The streams of an answer to `XREAD`, with the entries of each. Other fields of an entry, or an
 /// entry without the field, come from another program: they are read as an empty entry, which the
 /// log counts as foreign.
-fn streams(answer: Value) -> Option<HashMap<Vec<u8>, Entries>> {
+fn streams(answer: Value) -> Option<HashMap<Vec<u8>, Vec<StreamEntry>>> {
     let streams = match answer {
         Value::Nil => return Some(HashMap::new()),
         Value::Map(streams) => streams,
@@ -223,13 +240,13 @@ fn streams(answer: Value) -> Option<HashMap<Vec<u8>, Entries>> {
         let (Value::BulkString(key), Value::Array(entries)) = (key, entries) else {
             return None;
         };
-        let entries: Option<Entries> = entries.into_iter().map(entry).collect();
+        let entries: Option<Vec<_>> = entries.into_iter().map(entry).collect();
         Some((key, entries?))
     };
     streams.into_iter().map(stream).collect()
 }
 
-fn entry(entry: Value) -> Option<(EntryId, Bytes)> {
+fn entry(entry: Value) -> Option<StreamEntry> {
     let Value::Array(entry) = entry else {
         return None;
     };
@@ -237,15 +254,23 @@ fn entry(entry: Value) -> Option<(EntryId, Bytes)> {
         return None;
     };
     let id = entry_id(&id)?;
-    let Value::Array(fields) = fields else {
-        return Some((id, Bytes::new()));
+    let fields = match fields {
+        Value::Array(fields) => fields,
+        _ => Vec::new(),
     };
-    match <[Value; 2]>::try_from(fields) {
-        Ok([Value::BulkString(name), Value::BulkString(entry)]) if name == b"e" => {
-            Some((id, entry.into()))
+    let text = |field| match field {
+        Value::BulkString(text) => Bytes::from(text),
+        _ => Bytes::new(),
+    };
+    let texts: Vec<Bytes> = fields.into_iter().map(text).collect();
+    let (entry, seal) = match &texts[..] {
+        [name, entry] if name == ENTRY => (entry.clone(), None),
+        [name, entry, seal_name, seal] if name == ENTRY && seal_name == SEAL => {
+            (entry.clone(), Some(seal.clone()))
         }
-        _ => Some((id, Bytes::new())),
-    }
+        _ => (Bytes::new(), None),
+    };
+    Some(StreamEntry { id, entry, seal })
 }
 
 /// Reads the answer of the script that opens a lane: the lane, and its last entry.

@@ -11,6 +11,10 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local function text(number) return string.format('%.0f', number) end
+local function fields(entry, seal)
+  if seal == '' then return 'e', entry end
+  return 'e', entry, 's', seal
+end
 local function info_of(log)
   local info = redis.pcall('XINFO', 'STREAM', log)
   if info.err then return nil end
@@ -24,7 +28,7 @@ end
 
 /// Keys: the generation's record, the beginning of the keys of logs, relayed entries. Arguments:
 /// process and replication id of the server, another generation, its marker, the highest known
-/// time, time to live. Begins another generation unless the record is that of this server and its
+/// time, time to live, seal of the marker. Begins another generation unless the record is that of this server and its
 /// log exists. Returns the generation, the numbers of added and existing entries, the ids of the
 /// first and the last entry, and of the last relayed one.
 pub(super) static OPEN: Script = Script::new(
@@ -44,7 +48,7 @@ if not info or found[1] ~= ARGV[1] or found[2] ~= ARGV[2] then
   local id = '*'
   if floor >= now() then id = text(floor + 1) .. '-0' end
   generation = ARGV[3]
-  redis.call('XADD', KEYS[2] .. generation, id, 'e', ARGV[4])
+  redis.call('XADD', KEYS[2] .. generation, id, fields(ARGV[4], ARGV[7]))
   redis.call('HSET', KEYS[1], 'run', ARGV[1], 'replication', ARGV[2], 'generation', generation)
   redis.call('PEXPIRE', KEYS[1], ARGV[6])
   redis.call('PEXPIRE', KEYS[2] .. generation, ARGV[6])
@@ -58,25 +62,28 @@ return {generation, text(info['entries-added']), text(info['length']), first,
     ),
 );
 
-/// Keys: log, the last number whose messages were kept, histories. Arguments: entry, number, time
-/// to live of the number; for each history: message, length, time to live. Returns the id, or
+/// Keys: log, the last number whose messages were kept, histories. Arguments: entry, seal, number,
+/// time to live of the number; for each history: message, length, time to live. Returns the id, or
 /// nothing if the log does not exist.
 pub(super) static APPEND: Script = Script::new(
     "append",
-    "
-local id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', 'e', ARGV[1])
+    concat!(
+        common!(),
+        "
+local id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', fields(ARGV[1], ARGV[2]))
 if not id then return false end
-if tonumber(ARGV[2]) > tonumber(redis.call('GET', KEYS[2]) or '0') then
-  redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+if tonumber(ARGV[3]) > tonumber(redis.call('GET', KEYS[2]) or '0') then
+  redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
   for i = 3, #KEYS do
-    local at = 4 + (i - 3) * 3
+    local at = 5 + (i - 3) * 3
     redis.call('RPUSH', KEYS[i], id .. ' ' .. ARGV[at])
     redis.call('LTRIM', KEYS[i], -ARGV[at + 1], -1)
     redis.call('PEXPIRE', KEYS[i], ARGV[at + 2])
   end
 end
 return id
-",
+"
+    ),
 );
 
 /// Keys: logs. Returns for each the numbers of added and existing entries and the id of the last

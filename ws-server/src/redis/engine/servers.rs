@@ -71,7 +71,7 @@ impl Servers {
         Ok(Self::of_all(all))
     }
 
-    fn of_all(all: Vec<Redis>) -> Self {
+    pub(super) fn of_all(all: Vec<Redis>) -> Self {
         Self {
             waiters: all.iter().map(|_| Arc::default()).collect(),
             gauges: all.iter().map(|_| Gauge::default()).collect(),

@@ -1,0 +1,65 @@
+//! Opens the lanes, and checks that all servers have the same.
+
+use ::redis::Cmd;
+use ws_core::log::shared::{EngineError, Opened, marker};
+use ws_core::log::{Generation, Lane};
+
+use super::super::channel::Live;
+use super::super::{Redis, RedisError};
+use super::lanes::OpenLane;
+use super::seals::Place;
+use super::{Shared, TTL, keys, milliseconds, reading, scripts, unexpected};
+
+impl Shared {
+    pub(super) async fn open(&self, lane: Lane) -> Result<Opened, EngineError> {
+        let redis = self.servers.of(lane);
+        let channel = &redis.links.commands;
+        let live = channel.live().await.map_err(EngineError::from)?;
+        self.check_layout(redis, &live).await?;
+        let server = &live.connected.server;
+        self.servers.gauge(lane).set_memory(live.connected.memory);
+        let proposed = Generation::random();
+        let floor = self.states.highest(lane).time;
+        let arguments = |command: &mut Cmd| {
+            self.keys.add_opened(command, lane);
+            command.arg(&server.run).arg(&server.replication);
+            command.arg(keys::generation(proposed));
+            let marker = marker(proposed);
+            command.arg(&marker[..]);
+            command.arg(floor).arg(milliseconds(TTL));
+            command.arg(self.seals.of(Place::Log(lane, proposed), &marker));
+        };
+        let answer = scripts::OPEN.run_on(channel, &live, arguments).await;
+        let answer: Vec<String> = answer.map_err(EngineError::from)?;
+        let (opened, end) = reading::opened(&answer).ok_or_else(|| unexpected(redis, "XINFO"))?;
+        self.states.opened(
+            lane,
+            OpenLane {
+                generation: opened.generation,
+                server: server.clone(),
+            },
+            end,
+        );
+        Ok(opened)
+    }
+
+    /// Checks that all servers have the same lanes on the same servers of Redis.
+    pub(super) async fn check_layout(&self, redis: &Redis, live: &Live) -> Result<(), RedisError> {
+        let arguments = |command: &mut Cmd| self.add_layout(command);
+        let channel = &redis.links.commands;
+        let found: String = scripts::LAYOUT.run_on(channel, live, arguments).await?;
+        if found == self.layout {
+            return Ok(());
+        }
+        Err(RedisError::Layout {
+            address: redis.address().to_owned(),
+            found,
+            expected: self.layout.clone(),
+        })
+    }
+
+    fn add_layout(&self, command: &mut Cmd) {
+        command.arg(1).arg(self.keys.lanes());
+        command.arg(&self.layout).arg(milliseconds(TTL));
+    }
+}
