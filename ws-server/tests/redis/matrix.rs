@@ -85,6 +85,7 @@ struct Faults {
     proxies: Vec<Proxy>,
     random: Random,
     counts: BTreeMap<Fault, u32>,
+    load: Load,
 }
 
 impl Faults {
@@ -126,7 +127,15 @@ impl Faults {
                 self.server.remove_snapshot();
                 self.restart();
             }
-            Fault::RestartFromSnapshot => self.restart(),
+            Fault::RestartFromSnapshot => {
+                self.command("SAVE");
+                sleep(self.random.milliseconds(50, 300)).await;
+                let positions = self.load.positions();
+                sleep(self.random.milliseconds(50, 300)).await;
+                self.restart();
+                let node = impatient_node(self.server.redis()).await;
+                self.load.come_back(&node, positions).await;
+            }
             Fault::Save => {
                 self.command("SAVE");
             }
@@ -204,6 +213,7 @@ async fn random_faults_lose_no_message_silently_and_double_and_reorder_none() {
         proxies,
         random: Random(seed),
         counts: BTreeMap::new(),
+        load: load.clone(),
     };
     faults.run(Instant::now() + seconds).await;
     load.finish(publishers).await;

@@ -50,6 +50,8 @@ pub(super) enum End {
     Open,
     /// The client was notified that messages may be missing.
     Reset,
+    /// The client has left.
+    Left,
     /// In a way that no fault explains.
     Other,
 }
@@ -130,12 +132,14 @@ impl Record {
                 for number in missing {
                     // A reset is about what is behind the last message, not about gaps before it.
                     let is_behind = last.is_none_or(|last| number > last);
-                    if connection.end == End::Reset && is_behind {
-                        // After it, the next connection is responsible.
-                        let until = next.map_or(usize::MAX, |next| next.due[source]);
-                        verdict.lost_with_notice += u64::from(number < until);
-                    } else {
-                        verdict.lost_silently += 1;
+                    match connection.end {
+                        End::Reset if is_behind => {
+                            // After it, the next connection is responsible.
+                            let until = next.map_or(usize::MAX, |next| next.due[source]);
+                            verdict.lost_with_notice += u64::from(number < until);
+                        }
+                        End::Left if is_behind => {}
+                        _ => verdict.lost_silently += 1,
                     }
                 }
             }
@@ -252,6 +256,14 @@ mod tests {
         let told = verdict(vec![vec![connection(0, &end, End::Reset), rest]]);
         assert_eq!((told.lost_silently, told.lost_with_notice), (0, 1));
         assert_eq!((told.resets, told.closed), (1, 0));
+    }
+
+    #[test]
+    fn a_client_that_has_left_misses_nothing_behind_its_last_message() {
+        let early = connection(0, &[line(A, 0), line(B, 0)], End::Left);
+        assert_eq!(verdict(vec![vec![early]]).lost_silently, 0);
+        let gap = connection(0, &[line(A, 1), line(B, 0)], End::Left);
+        assert_eq!(verdict(vec![vec![gap]]).lost_silently, 1);
     }
 
     #[test]

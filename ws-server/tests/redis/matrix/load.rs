@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, interval, sleep, timeout};
 use ws_server::prelude::*;
 use ws_server::testkit::{Received, TestClient, TestKit};
-use ws_server::topic::PublishError;
+use ws_server::topic::{Position, PublishError};
 
 use super::judge::{Connection, End, Line, Outcome, Record, Source};
 use crate::nodes::Room;
@@ -19,6 +19,9 @@ pub(super) const TOPICS: u64 = 4;
 
 /// The time between two messages of a source.
 const PACE: Duration = Duration::from_millis(8);
+
+/// The messages that a returning client reads.
+const RETURNED: usize = 20;
 
 /// How long the last messages may take.
 const FINISH: Duration = Duration::from_secs(90);
@@ -36,6 +39,28 @@ impl Reader {
     }
 }
 
+/// Continues from the position that its client sends.
+struct Returning;
+
+#[ws_handler]
+impl Returning {
+    fn init() -> Self {
+        Returning
+    }
+
+    fn message(
+        &mut self,
+        Json((topic, position)): Json<(u64, Position)>,
+        socket: &Socket<Self>,
+    ) -> Result<(), Close> {
+        socket.subscribe(Room(topic).since(position))?;
+        Ok(())
+    }
+}
+
+/// The last accepted message of each source, and its position.
+pub(super) type Positions = BTreeMap<Source, (usize, Position)>;
+
 /// The nodes of a run, with one client and some publishers each.
 #[derive(Clone)]
 pub(super) struct Load(Arc<Shared>);
@@ -45,6 +70,7 @@ struct Shared {
     record: Mutex<Record>,
     /// The number of the next message of each source.
     next: BTreeMap<Source, AtomicUsize>,
+    positions: Mutex<Positions>,
     is_over: AtomicBool,
 }
 
@@ -63,6 +89,7 @@ impl Load {
                 .into_iter()
                 .map(|it| (it, AtomicUsize::new(0)))
                 .collect(),
+            positions: Mutex::default(),
             is_over: AtomicBool::new(false),
         }))
     }
@@ -103,7 +130,10 @@ impl Load {
         let text = Line { source, number }.text();
         let hub = self.0.nodes[source.node].hub();
         let outcome = match hub.publish(&Room(source.topic), &text).await {
-            Ok(_) => Outcome::Accepted,
+            Ok(position) => {
+                self.lock_positions().insert(source, (number, position));
+                Outcome::Accepted
+            }
             Err(PublishError::Unconfirmed) => Outcome::Unconfirmed,
             Err(_) => Outcome::Refused,
         };
@@ -112,6 +142,45 @@ impl Load {
         assert_eq!(outcomes.len(), number);
         outcomes.push(outcome);
         (number, outcome)
+    }
+
+    fn lock_positions(&self) -> MutexGuard<'_, Positions> {
+        let positions = self.0.positions.lock();
+        positions.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn positions(&self) -> Positions {
+        self.lock_positions().clone()
+    }
+
+    /// For each position, a client continues from there on a node that has seen nothing before: it
+    /// must get everything behind it, or be refused.
+    pub(super) async fn come_back(&self, node: &TestKit, positions: Positions) {
+        for (source, (number, position)) in positions {
+            let mut client = node.handler::<Returning>().connect().await.unwrap();
+            client.send_json(&(source.topic, position)).await;
+            let mut received = Vec::new();
+            let end = loop {
+                let next = timeout(Duration::from_secs(2), client.receive());
+                match next.await {
+                    Ok(Received::Message(text)) => {
+                        received.push(Line::parse(text.as_text().unwrap()));
+                    }
+                    Ok(Received::Ping(_) | Received::Pong(_)) => {}
+                    Ok(Received::Close(..) | Received::End) => break End::Reset,
+                    Err(_) => break End::Left,
+                }
+                if received.len() == RETURNED {
+                    break End::Left;
+                }
+            };
+            let next = self.0.next.keys().map(|source| (*source, usize::MAX));
+            let mut due: BTreeMap<_, _> = next.collect();
+            due.insert(source, number + 1);
+            self.record()
+                .clients
+                .push(vec![Connection { due, received, end }]);
+        }
     }
 
     /// Connects a client, and records what is due for it.
@@ -183,7 +252,9 @@ impl Load {
         for _ in 0..500 {
             let missing = {
                 let record = self.record();
-                let current = record.clients.iter().filter_map(|client| client.last());
+                // Behind them, those that have come back for a while.
+                let current = record.clients.iter().take(self.0.nodes.len());
+                let current = current.filter_map(|client| client.last());
                 let mut missing = 0;
                 for connection in current {
                     if last
