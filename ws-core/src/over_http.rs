@@ -4,7 +4,7 @@
 //! page. The messages of the page are the lines in the bodies of further POSTs. Each of these names
 //! the *attachment*, a secret that the first line of the response contains.
 //!
-//! Between the two, a connection runs that is the same as over a WebSocket: [`HttpTransport`]
+//! Between the two, a connection runs that is the same as over a WebSocket: `HttpTransport`
 //! converts lines into the frames of a client, and the frames of the server into lines. So limits,
 //! the takeover of a page, pings and drains need no second implementation.
 

@@ -20,6 +20,7 @@ export class HttpSocket {
   #timer; // for the first line
   #probeTimer;
   #probe;
+  #probedAt; // the future while it is in progress
   #socket; // after the return to WebSockets
 
   constructor(owner, memory, address, options) {
@@ -158,10 +159,11 @@ export class HttpSocket {
     if (this.#phase === 3 || this.#socket) return;
     this.#phase = 3;
     this.#life.abort();
-    // The probe has taken the page, and its outcome decides.
-    if (code === 4409 && this.#probe) return;
+    // A probe has taken the page. If it is in progress, its outcome decides.
+    const isTaken = code === 4409 && Date.now() - this.#probedAt < this.#options.deadline;
+    if (isTaken && this.#probe) return;
     this.#stop();
-    this.onclose({ code, reason, response });
+    this.onclose({ code: isTaken ? 1006 : code, reason, response });
   }
 
   #dropProbe() {
@@ -184,6 +186,7 @@ export class HttpSocket {
   #tryWebSocket() {
     const { WebSocket = globalThis.WebSocket, heartbeat } = this.#options;
     const socket = (this.#probe = new WebSocket(this.#address(), "page.v1"));
+    this.#probedAt = Infinity;
     const timer = setTimeout(() => socket.close(), heartbeat);
     socket.onmessage = (event) => {
       clearTimeout(timer);
@@ -198,6 +201,7 @@ export class HttpSocket {
     socket.onclose = () => {
       clearTimeout(timer);
       this.#probe = undefined;
+      this.#probedAt = Date.now();
       if (this.#phase === 3) this.onclose({ code: 1006, reason: "" });
       else this.#schedule();
     };

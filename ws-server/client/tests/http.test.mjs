@@ -344,6 +344,23 @@ test("a probe that has taken the page and never answers loses nothing", async ()
   assert.deepEqual(stream.state, { phase: "open", transport: "http" });
 });
 
+test("a probe that has taken the page and fails at once is no other tab", async () => {
+  const { stream, down } = await fallenBack(0);
+  await clock.advance(30_000);
+  Socket.last.drop();
+  await clock.advance(1_000);
+  await down[0].line({ type: "close", code: 4409, reason: "superseded" });
+  assert.equal(stream.state.phase, "waiting");
+  stream.close();
+  const later = await fallenBack(0);
+  await clock.advance(30_000);
+  Socket.last.drop();
+  await later.down[0].line({ type: "pong" });
+  await clock.advance(10_000);
+  await later.down[0].line({ type: "close", code: 4409, reason: "superseded" });
+  assert.equal(later.stream.state.code, 4409);
+});
+
 test("another tab that takes the page is no probe", async () => {
   const { stream, down } = await fallenBack(0);
   await down[0].line({ type: "close", code: 4409, reason: "superseded" });

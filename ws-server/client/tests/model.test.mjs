@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connectPage } from "../client.js";
-import { responses, Clock, settle, Socket } from "./simulation.mjs";
+import "../http.js"; // so that its import in the client takes no time
+import { Clock, settle, Socket } from "./simulation.mjs";
 
 const clock = new Clock();
 const SEEDS = 200;
@@ -49,6 +50,7 @@ class Server {
   }
 
   attach(line, query) {
+    this.line?.supersede();
     this.line = line;
     const same = query.epoch === this.epoch;
     const from = same ? Number(query.offset) : 0;
@@ -102,7 +104,12 @@ class Line {
 
   constructor(socket, server) {
     Object.assign(this, { socket, server });
-    socket.onsent = (text) => this.up.push(JSON.parse(text));
+    socket.onsent = (text, done) => this.up.push({ ...JSON.parse(text), done });
+  }
+
+  /** The server tells a stream over HTTP; sockets do not notice. */
+  supersede() {
+    if (!this.ended) this.socket.supersede?.();
   }
 
   say(message) {
@@ -117,7 +124,9 @@ class Line {
 
   deliverUp() {
     const message = this.up.shift();
-    if (message && this.server.line === this) this.server.hear(message);
+    if (!message) return;
+    if (this.server.line === this) this.server.hear(message);
+    message.done?.(this.server.line === this);
   }
 
   deliverDown() {
@@ -128,26 +137,98 @@ class Line {
   // One or both sides may notice it; messages in flight may arrive or not.
   cut(random) {
     this.ended = true;
+    this.socket.cut?.();
     for (let n = Math.floor(random() * (this.up.length + 1)); n > 0; n -= 1) this.deliverUp();
     if (this.server.line === this) this.server.line = undefined;
-    this.socket.drop(1006);
+    if (this.socket.readyState < 3) this.socket.drop(1006);
   }
+}
+
+/** A stream over HTTP whose requests and lines come from the test; a socket as far as a line uses it. */
+class Exchange {
+  readyState = 0;
+  posts = new Set();
+
+  constructor(url, signal) {
+    this.url = url;
+    this.response = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
+    signal.addEventListener("abort", () => this.drop());
+  }
+
+  open() {
+    this.readyState = 1;
+    const body = new ReadableStream({ start: (controller) => (this.controller = controller) });
+    const type = "application/vnd.ws-server.page.v1";
+    this.resolve(new Response(body, { headers: { "content-type": type } }));
+    this.receive({ type: "open", attachment: "T", limit: 400 });
+  }
+
+  receive(message) {
+    if (this.readyState !== 1) return;
+    this.controller.enqueue(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
+  }
+
+  supersede() {
+    this.receive({ type: "close", code: 4409, reason: "" });
+  }
+
+  /** Messages are read one by one, and the response follows the last. */
+  post(body) {
+    return new Promise((resolve, reject) => {
+      this.posts.add(reject);
+      const lines = body.split("\n");
+      const done = (isRead) => resolve(new Response(null, { status: isRead ? 204 : 409 }));
+      if (this.readyState !== 1) done(false);
+      for (const [index, text] of lines.entries()) {
+        this.onsent(text, index === lines.length - 1 ? done : undefined);
+      }
+    });
+  }
+
+  cut() {
+    for (const reject of this.posts) reject(new TypeError("network"));
+  }
+
+  drop() {
+    this.cut();
+    if (this.readyState === 1) this.controller.error(new TypeError("network"));
+    this.reject(new TypeError("network"));
+    this.readyState = 3;
+  }
+}
+
+/** Answers GETs with 426, and POSTs with exchanges. */
+function network(created) {
+  let exchange;
+  return async (url, { method, signal, body }) => {
+    if (method === "GET") return new Response("", { status: 426 });
+    if (url.includes("&attachment=")) return exchange.post(body);
+    exchange = new Exchange(url, signal);
+    created(exchange);
+    return exchange.response;
+  };
 }
 
 async function run(seed) {
   const random = randomness(seed);
   const chance = (p) => random() < p;
   const restarts = chance(0.5);
+  // In some of these, handshakes are blocked at times.
+  const transport = ["websocket", "auto", "http"][Math.floor(random() * 3)];
+  let blocked = chance(0.5);
   clock.clear();
   Socket.all = [];
   const server = new Server();
   const lines = [];
-  Socket.created = (socket) => lines.push(new Line(socket, server));
+  const created = (socket) => lines.push(new Line(socket, server));
+  Socket.created = created;
   const stream = connectPage("ws://site.example/", {
     page: "P",
     epoch: "e1",
     WebSocket: Socket,
-    fetch: responses(426),
+    fetch: network(created),
+    transport,
+    probeDelay: 2_000,
     random,
     queue: 10_000,
   });
@@ -166,13 +247,19 @@ async function run(seed) {
     stream.send(chance(0.2) ? new TextEncoder().encode(text) : text);
   }
 
+  function open(line) {
+    if (transport === "auto" && blocked && line.socket instanceof Socket) line.cut(random);
+    else line.open();
+  }
+
   const steps = {
     send: [3, send],
     push: [3, () => server.push(`s${server.pushed[server.epoch].length}`)],
     up: [6, () => lines.at(-1)?.opened && lines.at(-1).deliverUp()],
     down: [6, () => lines.at(-1)?.deliverDown()],
     old: [1, () => lines.at(-2)?.deliverDown()],
-    open: [4, () => lines.at(-1)?.socket.readyState === 0 && lines.at(-1).open()],
+    open: [4, () => lines.at(-1)?.socket.readyState === 0 && open(lines.at(-1))],
+    block: [transport === "auto" ? 0.3 : 0, () => (blocked = !blocked)],
     cut: [1, () => lines.at(-1) && !lines.at(-1).ended && lines.at(-1).cut(random)],
     restart: [restarts ? 0.2 : 0, () => server.restart()],
     time: [3, () => clock.advance(random() * 700)],
@@ -187,16 +274,23 @@ async function run(seed) {
   }
 
   // From now on the network is reliable.
-  for (let i = 0; i < 100; i += 1) {
+  blocked = false;
+  const isBack = () => transport === "http" || !stream.state.transport;
+  for (let i = 0; i < 100 || (i < 2_000 && !isBack()); i += 1) {
     await clock.advance(1_000);
     const line = lines.at(-1);
     if (line.socket.readyState === 0) line.open();
     else if (line.server.line !== line && !line.ended) line.cut(random);
-    while (line.up.length || line.down.length) {
-      line.deliverUp();
-      line.deliverDown();
+    for (let busy = true; busy; ) {
+      while (line.up.length || line.down.length) {
+        line.deliverUp();
+        line.deliverDown();
+      }
+      await settle();
+      busy = line === lines.at(-1) && (line.up.length || line.down.length);
     }
   }
+  if (transport !== "http") assert.deepEqual(stream.state, { phase: "open" });
   stream.close();
 
   // Within an epoch all messages arrive, once and in order. If it has ended, a prefix arrives.
@@ -216,7 +310,9 @@ async function run(seed) {
   assert.deepEqual(sent.filter((name) => !known.has(name)), [], "all of it arrives, or is reported");
   if (!restarts) assert.deepEqual(names, []);
   const pushed = Object.values(server.pushed).flat().length;
-  return { sent: sent.length, pushed, reported: names.length, connections: lines.length };
+  const overHttp = lines.filter(({ socket }) => socket instanceof Exchange && socket.controller);
+  const counts = { sent: sent.length, pushed, reported: names.length };
+  return { ...counts, connections: lines.length, overHttp: overHttp.length };
 }
 
 test("lost connections at any point lose and duplicate no message", { timeout: 300_000 }, async (t) => {

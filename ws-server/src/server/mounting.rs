@@ -92,7 +92,7 @@ impl<S, G> Server<S, G> {
     ///
     /// The browser client uses HTTP only if handshakes are not answered, delivers every message once
     /// all the same, and returns to a WebSocket when it can. Routes to
-    /// [`PageStream`](crate::stream::PageStream) and handlers with `attach: page` then also respond
+    /// [`PageStream`](crate::PageStream) and handlers with `attach: page` then also respond
     /// to POSTs of the type `application/vnd.ws-server.page.v1`, of pages of this site. Sessions,
     /// limits and hooks are the same; `PAGE-PROTOCOL.md` describes the requests.
     ///
