@@ -54,8 +54,6 @@ pub use engine::{
     READ_ENTRIES, READ_WAIT, RELAYED_ENTRIES, ReadFrom, RecordedMember,
 };
 #[cfg(fuzzing)]
-pub(crate) use entry::Entry;
-#[cfg(fuzzing)]
 pub(super) use entry::check_round_trip;
 pub use entry::{Incarnation, marker};
 pub(crate) use entry::{LoggedMessage, Record};
