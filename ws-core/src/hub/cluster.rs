@@ -9,9 +9,10 @@ use crate::close::Close;
 use crate::limits::ServerLimits;
 use crate::log::shared::{
     AfterLane, AppendLimits, Apply, Author, Engine, EngineHealth, Event, Incarnation, Incarnations,
-    Node, NodeOptions, Record, RecordedMember, WindowLimits,
+    Lag, Node, NodeOptions, Record, RecordedMember, WindowLimits,
 };
 use crate::log::{Lane, Lanes, Secrets};
+use crate::presence::event::Freshness;
 use crate::presence::topics::Presence;
 use crate::session::Sessions;
 use crate::topic::{Burst, SharedLog, Topics};
@@ -289,5 +290,14 @@ impl Apply for HubState {
 
     fn announce(&self, lane: Lane) {
         self.with_presence(|presence, node| presence.announce(node, lane));
+    }
+
+    fn set_lag(&self, lag: Lag) {
+        if let Some(presence) = self.presence.upgrade() {
+            presence.set_freshness(match lag {
+                Lag::None => Freshness::Current,
+                Lag::Stale => Freshness::Stale,
+            });
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::any::type_name;
 
 use super::Hub;
+use crate::presence::event::Freshness;
 use crate::presence::record::{Key, Value};
 use crate::topic::HasPresence;
 
@@ -60,6 +61,25 @@ impl Hub {
     pub fn member<D: HasPresence>(&self, topic: &D, key: &str) -> Option<D::Member> {
         let name = self.topics().name_of(topic);
         decode::<D>(&self.presence().member(&name, key)?)
+    }
+
+    /// Whether the members of all topics may be out of date: this server has not read the whole log
+    /// that it shares with others for three seconds, for example because it cannot reach it. Members
+    /// of other servers may have left, entered or changed meanwhile. Watchers get an event with
+    /// [`is_stale`](crate::topic::MembersEvent::is_stale). Always false in one process.
+    ///
+    /// ```
+    /// use ws_server::Hub;
+    /// use ws_server::topic::HasPresence;
+    ///
+    /// /// The number of members, with a mark if it is uncertain.
+    /// fn count<Room: HasPresence>(hub: &Hub, room: &Room) -> String {
+    ///     let mark = if hub.has_stale_members() { "about " } else { "" };
+    ///     format!("{mark}{}", hub.member_count(room))
+    /// }
+    /// ```
+    pub fn has_stale_members(&self) -> bool {
+        self.presence().freshness() == Freshness::Stale
     }
 
     /// The number of members of the topic; from memory, without waiting.

@@ -64,7 +64,7 @@ pub use health::{EngineHealth, EngineMemory, EngineState};
 #[cfg(feature = "test-kit")]
 pub use memory::MemoryEngine;
 pub(crate) use node::{
-    AfterLane, Apply, Author, Incarnations, Node, NodeOptions, OpenedLane, ReplayError,
+    AfterLane, Apply, Author, Incarnations, Lag, Node, NodeOptions, OpenedLane, ReplayError,
 };
 pub(crate) use window::WindowLimits;
 
@@ -73,6 +73,10 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 
 /// A connection that answers nothing for so long is dead.
 const DEAD_CONNECTION: Duration = Duration::from_secs(3);
+
+/// A node that has not read the whole log for so long shows its members as stale. A read waits up to
+/// a second for entries.
+const STALE: Duration = Duration::from_secs(3);
 
 /// How long a lane without anything to expire waits.
 const IDLE: Duration = Duration::from_secs(60);

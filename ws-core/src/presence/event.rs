@@ -19,6 +19,10 @@ use crate::message::Message;
 /// {"presence":"count","topic":"room/7","count":501}
 /// ```
 ///
+/// While the server cannot read the log that it shares with others, the members may be out of date:
+/// then an event says so, and all events have `"stale":true` until one without it; see
+/// [`is_stale`](Self::is_stale).
+///
 /// A watcher gets a snapshot at once. Changes follow, at most once in each
 /// [`tick`](crate::limits::PresenceLimits::tick); none is missing, and none is contained in the
 /// snapshot already. While the topic has more than [`list`](crate::limits::PresenceLimits::list)
@@ -62,6 +66,9 @@ pub enum MembersEvent<M> {
         topic: String,
         /// The keys and the members.
         members: Vec<(String, M)>,
+        /// Whether they may be out of date.
+        #[serde(default, skip_serializing_if = "is_false")]
+        stale: bool,
     },
     /// The members that have changed since the event before.
     Changes {
@@ -73,6 +80,9 @@ pub enum MembersEvent<M> {
         changed: Vec<(String, M)>,
         /// The keys of the members that have left.
         left: Vec<String>,
+        /// Whether the members may be out of date. An event without changes only updates this.
+        #[serde(default, skip_serializing_if = "is_false")]
+        stale: bool,
     },
     /// The number of members, while there are too many to send them.
     Count {
@@ -80,6 +90,9 @@ pub enum MembersEvent<M> {
         topic: String,
         /// The number of members.
         count: usize,
+        /// Whether it may be out of date.
+        #[serde(default, skip_serializing_if = "is_false")]
+        stale: bool,
     },
 }
 
@@ -90,6 +103,25 @@ impl<M> MembersEvent<M> {
             Self::Snapshot { topic, .. }
             | Self::Changes { topic, .. }
             | Self::Count { topic, .. } => topic,
+        }
+    }
+
+    /// Whether the members may be out of date as of this event: the server has not read the whole
+    /// log that it shares with others for three seconds. Members of other servers may have left,
+    /// entered or changed meanwhile. Always false in one process.
+    ///
+    /// ```
+    /// use ws_server::topic::MembersEvent;
+    ///
+    /// let json = r#"{"presence":"changes","topic":"t","entered":[],"changed":[],"left":[],"stale":true}"#;
+    /// let event: MembersEvent<u32> = serde_json::from_str(json).unwrap();
+    /// assert!(event.is_stale());
+    /// ```
+    pub const fn is_stale(&self) -> bool {
+        match self {
+            Self::Snapshot { stale, .. }
+            | Self::Changes { stale, .. }
+            | Self::Count { stale, .. } => *stale,
         }
     }
 }
@@ -108,6 +140,17 @@ struct Fields<M> {
     #[serde(default)]
     left: Vec<String>,
     count: Option<usize>,
+    #[serde(default)]
+    stale: bool,
+}
+
+/// Only for `skip_serializing_if`, which passes a reference.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[derive(Deserialize)]
@@ -122,24 +165,37 @@ impl<M> TryFrom<Fields<M>> for MembersEvent<M> {
     type Error = &'static str;
 
     fn try_from(fields: Fields<M>) -> Result<Self, Self::Error> {
-        let topic = fields.topic;
+        let (topic, stale) = (fields.topic, fields.stale);
         Ok(match fields.presence {
             EventKind::Snapshot => Self::Snapshot {
                 topic,
                 members: fields.members.ok_or("missing field `members`")?,
+                stale,
             },
             EventKind::Changes => Self::Changes {
                 topic,
                 entered: fields.entered,
                 changed: fields.changed,
                 left: fields.left,
+                stale,
             },
             EventKind::Count => Self::Count {
                 topic,
                 count: fields.count.ok_or("missing field `count`")?,
+                stale,
             },
         })
     }
+}
+
+/// Whether a node has read the whole log recently.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Freshness {
+    /// It has.
+    #[default]
+    Current,
+    /// It has not. The members of other nodes may have changed.
+    Stale,
 }
 
 /// A member: its key, and its JSON.
@@ -186,7 +242,10 @@ impl EventWriter {
         self.0.push(']');
     }
 
-    fn finish(mut self) -> Message {
+    fn finish(mut self, freshness: Freshness) -> Message {
+        if freshness == Freshness::Stale {
+            self.0.push_str(",\"stale\":true");
+        }
         self.0.push('}');
         Message::text(self.0)
     }
@@ -203,10 +262,14 @@ pub(super) fn pair_len((key, value): Pair<'_>) -> usize {
 }
 
 /// Encodes [`MembersEvent::Snapshot`].
-pub(super) fn snapshot<'v>(topic: &str, members: impl IntoIterator<Item = Pair<'v>>) -> Message {
+pub(super) fn snapshot<'v>(
+    topic: &str,
+    members: impl IntoIterator<Item = Pair<'v>>,
+    freshness: Freshness,
+) -> Message {
     let mut writer = EventWriter::new("snapshot", topic);
     writer.list("members", members, EventWriter::pair);
-    writer.finish()
+    writer.finish(freshness)
 }
 
 /// Encodes [`MembersEvent::Changes`].
@@ -215,20 +278,21 @@ pub(super) fn changes(
     entered: Vec<Pair<'_>>,
     changed: Vec<Pair<'_>>,
     left: Vec<&Key>,
+    freshness: Freshness,
 ) -> Message {
     let mut writer = EventWriter::new("changes", topic);
     writer.list("entered", entered, EventWriter::pair);
     writer.list("changed", changed, EventWriter::pair);
     writer.list("left", left, |writer, key| writer.string(key));
-    writer.finish()
+    writer.finish(freshness)
 }
 
 /// Encodes [`MembersEvent::Count`].
-pub(super) fn count(topic: &str, count: usize) -> Message {
+pub(super) fn count(topic: &str, count: usize, freshness: Freshness) -> Message {
     let mut writer = EventWriter::new("count", topic);
     writer.0.push_str(",\"count\":");
     writer.0.push_str(&count.to_string());
-    writer.finish()
+    writer.finish(freshness)
 }
 
 #[cfg(test)]
@@ -247,40 +311,45 @@ mod tests {
 
     #[test]
     fn events_are_encoded_as_serde_does() {
-        let topic = || "a \"room\"".to_owned();
-        let [ada, bob]: [Key; 2] = ["ada \u{1}".into(), "böb".into()];
-        let [one, two]: [Value; 2] = ["1".into(), "2".into()];
-        let members = vec![("ada \u{1}".to_owned(), 1), ("böb".to_owned(), 2)];
-        let pairs = || vec![(&ada, &one), (&bob, &two)];
-        let event = MembersEvent::Snapshot {
-            topic: topic(),
-            members: members.clone(),
-        };
-        check(&snapshot(&topic(), pairs()), &event);
-        let event = MembersEvent::Changes {
-            topic: topic(),
-            entered: members.clone(),
-            changed: members,
-            left: vec!["ada \u{1}".to_owned(), "böb".to_owned()],
-        };
-        check(
-            &changes(&topic(), pairs(), pairs(), vec![&ada, &bob]),
-            &event,
-        );
-        let event = MembersEvent::Changes {
-            topic: topic(),
-            entered: vec![],
-            changed: vec![],
-            left: vec![],
-        };
-        check(&changes(&topic(), vec![], vec![], vec![]), &event);
-        check(
-            &count(&topic(), 501),
-            &MembersEvent::Count {
+        for (freshness, stale) in [(Freshness::Current, false), (Freshness::Stale, true)] {
+            let topic = || "a \"room\"".to_owned();
+            let [ada, bob]: [Key; 2] = ["ada \u{1}".into(), "böb".into()];
+            let [one, two]: [Value; 2] = ["1".into(), "2".into()];
+            let members = vec![("ada \u{1}".to_owned(), 1), ("böb".to_owned(), 2)];
+            let pairs = || vec![(&ada, &one), (&bob, &two)];
+            let event = MembersEvent::Snapshot {
+                topic: topic(),
+                members: members.clone(),
+                stale,
+            };
+            check(&snapshot(&topic(), pairs(), freshness), &event);
+            let event = MembersEvent::Changes {
+                topic: topic(),
+                entered: members.clone(),
+                changed: members,
+                left: vec!["ada \u{1}".to_owned(), "böb".to_owned()],
+                stale,
+            };
+            let left = vec![&ada, &bob];
+            let encoded = changes(&topic(), pairs(), pairs(), left, freshness);
+            check(&encoded, &event);
+            let event = MembersEvent::Changes {
+                topic: topic(),
+                entered: vec![],
+                changed: vec![],
+                left: vec![],
+                stale,
+            };
+            let encoded = changes(&topic(), vec![], vec![], vec![], freshness);
+            check(&encoded, &event);
+            let event = MembersEvent::Count {
                 topic: topic(),
                 count: 501,
-            },
-        );
+                stale,
+            };
+            check(&count(&topic(), 501, freshness), &event);
+            assert_eq!(event.is_stale(), stale);
+        }
     }
 
     #[test]
@@ -313,6 +382,7 @@ mod tests {
         let event = MembersEvent::Snapshot {
             topic: "t".to_owned(),
             members,
+            stale: false,
         };
         assert_eq!(
             serde_json::from_str::<MembersEvent<u128>>(&json).unwrap(),

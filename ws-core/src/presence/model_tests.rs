@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::event::MembersEvent;
+use super::event::{Freshness, MembersEvent};
 use super::local::LocalMembers;
 use super::record::{Change, Key, Record, Value};
 use super::roster::{NodeLife, Roster};
@@ -213,7 +213,7 @@ impl Cluster {
             life: self.next_life(),
             local: LocalMembers::new(LIMITS.tick),
             roster: Roster::new(LIMITS.linger),
-            watch: Watch::new(&LIMITS),
+            watch: Watch::new(&LIMITS, Freshness::Current),
             watchers: Vec::new(),
             pulse: Pulse::default(),
             read: 0,

@@ -1,10 +1,13 @@
 //! Members on a log that several nodes share: every node applies the records of all in the order of
 //! the log, so all rosters are equal.
 
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::event::Freshness;
 use super::lives::NodeLives;
 use super::record::{Change, Record, RecordPosition};
 use super::roster::NodeLife;
@@ -105,6 +108,19 @@ impl Presence {
     pub(crate) fn announce(&self, node: &Node, lane: Lane) {
         for topic in self.topics_of(node, Some(lane)) {
             topic.enter_again();
+            self.settle(&topic);
+        }
+    }
+
+    /// This node can read the log again, or no longer: every watcher gets an event.
+    pub(crate) fn set_freshness(&self, freshness: Freshness) {
+        let is_stale = freshness == Freshness::Stale;
+        self.is_stale.store(is_stale, Ordering::Relaxed);
+        // A topic without members may have watchers.
+        let mut names: HashSet<TopicName> = self.topics.watched().into_iter().collect();
+        names.extend(self.occupied().keys().cloned());
+        for name in names {
+            let (topic, ()) = self.with_topic(&name, |state| state.watch.set_freshness(freshness));
             self.settle(&topic);
         }
     }

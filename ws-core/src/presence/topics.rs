@@ -2,6 +2,8 @@
 //! that several nodes share, it is appended, and applied when it is read.
 
 use std::collections::HashMap;
+#[cfg(feature = "cluster")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -10,6 +12,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::agenda::{Agenda, AgendaStep};
+use super::event::Freshness;
 #[cfg(feature = "cluster")]
 use super::lives::NodeLives;
 use super::local::LocalMembers;
@@ -36,7 +39,7 @@ const TOPICS_PER_TURN: usize = 64;
 /// The members of the topics of one hub.
 pub(crate) struct Presence {
     limits: PresenceLimits,
-    topics: Arc<Topics>,
+    pub(super) topics: Arc<Topics>,
     /// The topics that have members, or something to do.
     occupied: Mutex<HashMap<TopicName, Arc<OccupiedTopic>>>,
     /// The bytes of all members: see [`PresenceLimits::bytes`].
@@ -46,6 +49,9 @@ pub(crate) struct Presence {
     this: Weak<Self>,
     #[cfg(feature = "cluster")]
     pub(super) lives: Mutex<NodeLives>,
+    /// Whether the log cannot be read.
+    #[cfg(feature = "cluster")]
+    pub(super) is_stale: AtomicBool,
 }
 
 /// The members of one topic.
@@ -56,10 +62,10 @@ pub(crate) struct OccupiedTopic {
     state: Mutex<TopicState>,
 }
 
-struct TopicState {
+pub(super) struct TopicState {
     local: LocalMembers,
     roster: Roster<RecordPosition>,
-    watch: Watch,
+    pub(super) watch: Watch,
     /// The number of records of this process that were applied.
     applied: u64,
     #[cfg(feature = "cluster")]
@@ -181,11 +187,26 @@ impl Presence {
             this: this.clone(),
             #[cfg(feature = "cluster")]
             lives: Mutex::default(),
+            #[cfg(feature = "cluster")]
+            is_stale: AtomicBool::new(false),
         })
     }
 
     pub(crate) const fn limits(&self) -> &PresenceLimits {
         &self.limits
+    }
+
+    /// Whether the members may be out of date; always current in one process.
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(clippy::unused_self, reason = "only a shared log can be unreadable")
+    )]
+    pub(crate) fn freshness(&self) -> Freshness {
+        #[cfg(feature = "cluster")]
+        if self.is_stale.load(Ordering::Relaxed) {
+            return Freshness::Stale;
+        }
+        Freshness::Current
     }
 
     /// Until when a member may be shown that leaves now. Its leaving may wait for the end of a tick.
@@ -209,7 +230,7 @@ impl Presence {
         let state = TopicState {
             local: LocalMembers::new(self.limits.tick),
             roster: Roster::new(self.limits.linger),
-            watch: Watch::new(&self.limits),
+            watch: Watch::new(&self.limits, self.freshness()),
             applied: 0,
             #[cfg(feature = "cluster")]
             shared: self.topics.shared().map(|shared| SharedTopic {
@@ -231,7 +252,7 @@ impl Presence {
 
     /// Runs `change` on a topic; creates it if necessary. The caller must then call
     /// [`settle`](Self::settle), without its own locks.
-    fn with_topic<R>(
+    pub(super) fn with_topic<R>(
         &self,
         name: &TopicName,
         change: impl FnOnce(&mut TopicState) -> R,
@@ -292,6 +313,10 @@ impl Presence {
             return;
         }
         state.run_due(now);
+        #[cfg(feature = "cluster")]
+        if state.watch.freshness() != self.freshness() {
+            state.watch.set_freshness(self.freshness());
+        }
         self.count_bytes(&mut state);
         let after_unlock = self.send_event(topic, &mut state, now);
         let due = state.due(now);

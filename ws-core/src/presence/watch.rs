@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::changes::{Changes, Detail};
-use super::event::{self, Pair};
+use super::event::{self, Freshness, Pair};
 use super::record::{Key, Value};
 use super::roster::Roster;
 use crate::limits::{PresenceLimits, deadline_after};
@@ -24,6 +24,9 @@ pub struct Watch {
     changes: Changes,
     /// The count that watchers know, with [`Detail::Count`].
     count: usize,
+    freshness: Freshness,
+    /// What the watchers know of it; `None` if they must get an event about it.
+    known_freshness: Option<Freshness>,
     /// No event is sent before this time.
     not_before: Option<Instant>,
     /// The event for new watchers.
@@ -35,10 +38,12 @@ pub struct Watch {
 
 impl Watch {
     /// Creates the state of a topic without members.
-    pub fn new(limits: &PresenceLimits) -> Self {
+    pub fn new(limits: &PresenceLimits, freshness: Freshness) -> Self {
         Self {
             changes: Changes::default(),
             count: 0,
+            freshness,
+            known_freshness: Some(freshness),
             not_before: None,
             snapshot: None,
             tick: limits.tick,
@@ -52,23 +57,43 @@ impl Watch {
         &mut self.changes
     }
 
+    /// The members are current or stale from now on: every watcher gets an event, even if the state
+    /// was created after it.
+    #[cfg(feature = "cluster")]
+    pub(super) const fn set_freshness(&mut self, freshness: Freshness) {
+        self.freshness = freshness;
+        self.known_freshness = None;
+    }
+
+    /// Whether the members are current or stale.
+    #[cfg(feature = "cluster")]
+    pub(super) const fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
+    fn has_new_freshness(&self) -> bool {
+        self.known_freshness != Some(self.freshness)
+    }
+
     /// When the next event must be sent.
     pub fn due(&self, now: Instant) -> Option<Instant> {
-        (!self.changes.is_empty()).then(|| self.not_before.unwrap_or(now))
+        let is_due = !self.changes.is_empty() || self.has_new_freshness();
+        is_due.then(|| self.not_before.unwrap_or(now))
     }
 
     /// The event for a new watcher: the state at the last event.
     pub fn snapshot<P: Copy + Ord>(&mut self, topic: &str, roster: &Roster<P>) -> Message {
         let (changes, count) = (&self.changes, self.count);
+        let freshness = self.known_freshness.unwrap_or(self.freshness);
         let snapshot = self.snapshot.get_or_insert_with(|| match changes.detail() {
-            Detail::Count => event::count(topic, count),
+            Detail::Count => event::count(topic, count, freshness),
             Detail::Members => {
                 let known = changes.known();
                 let unchanged = roster.iter().filter(|(key, _)| !known.contains_key(*key));
                 let earlier = known.iter();
                 let earlier = earlier.filter_map(|(key, value)| Some((key, value.as_ref()?)));
                 let members: BTreeMap<&Key, &Value> = unchanged.chain(earlier).collect();
-                event::snapshot(topic, members)
+                event::snapshot(topic, members, freshness)
             }
         });
         snapshot.clone()
@@ -81,16 +106,24 @@ impl Watch {
         roster: &Roster<P>,
         now: Instant,
     ) -> Option<Message> {
-        if self.changes.is_empty() {
+        let freshness = self.freshness;
+        let is_new = self.has_new_freshness();
+        if self.changes.is_empty() && !is_new {
             return None;
         }
         self.not_before = Some(deadline_after(now, self.tick));
         let earlier = self.begin(roster);
         let event = match (earlier.detail, self.changes.detail()) {
-            (Detail::Members, Detail::Members) => changes(topic, &earlier.changes, roster)?,
-            (Detail::Count, Detail::Members) => event::snapshot(topic, roster.iter()),
-            (Detail::Count, Detail::Count) if self.count == earlier.count => return None,
-            (_, Detail::Count) => event::count(topic, self.count),
+            (Detail::Members, Detail::Members) => {
+                let changes = MemberChanges::new(&earlier.changes, roster);
+                let is_event = is_new || !changes.is_empty();
+                is_event.then(|| changes.encode(topic, freshness))?
+            }
+            (Detail::Count, Detail::Members) => event::snapshot(topic, roster.iter(), freshness),
+            (Detail::Count, Detail::Count) if self.count == earlier.count && !is_new => {
+                return None;
+            }
+            (_, Detail::Count) => event::count(topic, self.count, freshness),
         };
         self.snapshot = None;
         Some(event)
@@ -98,7 +131,7 @@ impl Watch {
 
     /// Skips an event, because the topic has no watchers.
     pub fn skip_event<P: Copy + Ord>(&mut self, roster: &Roster<P>) {
-        if !self.changes.is_empty() {
+        if !self.changes.is_empty() || self.has_new_freshness() {
             self.begin(roster);
             self.snapshot = None;
         }
@@ -119,6 +152,7 @@ impl Watch {
         };
         let changes = std::mem::replace(&mut self.changes, Changes::new(detail));
         let count = std::mem::replace(&mut self.count, roster.len());
+        self.known_freshness = Some(self.freshness);
         Earlier {
             detail: changes.detail(),
             changes,
@@ -134,20 +168,35 @@ struct Earlier {
     count: usize,
 }
 
-/// The event for changes of single members.
-fn changes<P: Copy + Ord>(topic: &str, since: &Changes, roster: &Roster<P>) -> Option<Message> {
-    let [mut entered, mut changed] = [Vec::<Pair<'_>>::new(), Vec::new()];
-    let mut left = Vec::new();
-    for (key, known) in since.known() {
-        match (known, roster.get(key)) {
-            (None, Some(value)) => entered.push((key, value)),
-            (Some(known), Some(value)) if known != value => changed.push((key, value)),
-            (Some(_), None) => left.push(key),
-            _ => {}
+/// The changes of single members since an event.
+#[derive(Default)]
+struct MemberChanges<'r> {
+    entered: Vec<Pair<'r>>,
+    changed: Vec<Pair<'r>>,
+    left: Vec<&'r Key>,
+}
+
+impl<'r> MemberChanges<'r> {
+    fn new<P: Copy + Ord>(since: &'r Changes, roster: &'r Roster<P>) -> Self {
+        let mut changes = Self::default();
+        for (key, known) in since.known() {
+            match (known, roster.get(key)) {
+                (None, Some(value)) => changes.entered.push((key, value)),
+                (Some(known), Some(value)) if known != value => changes.changed.push((key, value)),
+                (Some(_), None) => changes.left.push(key),
+                _ => {}
+            }
         }
+        changes
     }
-    let is_changed = !(entered.is_empty() && changed.is_empty() && left.is_empty());
-    is_changed.then(|| event::changes(topic, entered, changed, left))
+
+    const fn is_empty(&self) -> bool {
+        self.entered.is_empty() && self.changed.is_empty() && self.left.is_empty()
+    }
+
+    fn encode(self, topic: &str, freshness: Freshness) -> Message {
+        event::changes(topic, self.entered, self.changed, self.left, freshness)
+    }
 }
 
 #[cfg(test)]

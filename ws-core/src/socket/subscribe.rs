@@ -80,8 +80,9 @@ impl<H> Socket<H> {
     {
         let recipient: Arc<dyn Recipient> = self.shared.clone();
         let client = Subscriber::Client { recipient, policy };
-        let capacity = match policy {
-            Policy::Close => self.shared.outbox_capacity(),
+        let shared = Arc::downgrade(&self.shared);
+        let capacity = move || match (policy, shared.upgrade()) {
+            (Policy::Close, Some(shared)) => shared.outbox_capacity(),
             _ => ReplayCapacity::UNLIMITED,
         };
         let added = self.shared.add_subscription(topic.plan(), client, capacity);
@@ -162,7 +163,11 @@ impl<H> Socket<H> {
             id: self.id(),
             deliver: Box::new(deliver),
         };
-        let capacity = self.shared.mailbox_capacity::<M>();
+        let shared = Arc::downgrade(&self.shared);
+        let capacity = move || {
+            let shared: Option<Arc<ConnectionShared>> = shared.upgrade();
+            shared.map_or(ReplayCapacity::UNLIMITED, |it| it.mailbox_capacity::<M>())
+        };
         L::outcome(self.shared.add_subscription(plan, listener, capacity))
     }
 
@@ -266,7 +271,7 @@ impl ConnectionShared {
         &self,
         plan: Plan<T>,
         subscriber: Subscriber,
-        capacity: ReplayCapacity,
+        capacity: impl Fn() -> ReplayCapacity + Send + Sync + 'static,
     ) -> Result<(), SinceError> {
         let Plan { topic, start } = plan;
         let topics = &self.route_context.topics;
@@ -279,7 +284,7 @@ impl ConnectionShared {
         let state = lifecycle.optional();
         let mut existing = state.subscriptions.iter();
         if let Some(existing) = existing.find(|existing| existing.is_to(&topic.key, kind)) {
-            let replaced = topics.resubscribe(existing, &topic, subscriber, &start, capacity)?;
+            let replaced = topics.resubscribe(existing, &topic, subscriber, &start, capacity())?;
             drop(lifecycle);
             drop(replaced.earlier);
             replaced.after_unlock.finish(topic.key.name());

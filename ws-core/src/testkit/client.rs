@@ -326,6 +326,29 @@ impl TestClient {
         self.pipe.unread()
     }
 
+    /// Returns how many writes of the server have reached the network, each with one or more frames.
+    ///
+    /// ```
+    /// # use ws_server::{prelude::*, testkit::TestKit};
+    /// # struct Twice;
+    /// # #[ws_handler]
+    /// # impl Twice {
+    /// #     fn init() -> Self { Twice }
+    /// #     fn message(&mut self, text: String) -> Vec<String> { vec![text.clone(), text] }
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let mut client = TestKit::new().handler::<Twice>().connect().await.unwrap();
+    /// let before = client.writes();
+    /// client.send("hello").await;
+    /// assert_eq!(client.received_so_far().await.len(), 2);
+    /// assert_eq!(client.writes() - before, 1);
+    /// # });
+    /// ```
+    pub fn writes(&self) -> u64 {
+        self.pipe.writes()
+    }
+
     /// Returns how many bytes this client has sent and the server has not read.
     pub fn unsent(&self) -> usize {
         self.pipe.unsent()

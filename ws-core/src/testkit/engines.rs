@@ -146,6 +146,7 @@ pub fn new_append(lane: Lane, opened: &Opened, number: u64, text: &str) -> Appen
         number,
         entry: Bytes::copy_from_slice(text.as_bytes()),
         kept: Vec::new(),
+        is_withdrawn: false,
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Pipe {
 struct Wires {
     to_server: VecDeque<u8>,
     to_client: VecDeque<u8>,
+    /// The writes of the server that had room.
+    writes: u64,
     room: usize,
     /// The client has ended its side.
     client_done: bool,
@@ -53,6 +55,7 @@ impl Pipe {
         let wires = Wires {
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
+            writes: 0,
             room,
             client_done: false,
             server_done: false,
@@ -123,6 +126,11 @@ impl Pipe {
         self.lock().to_client.len()
     }
 
+    /// The writes of the server that had room.
+    pub(super) fn writes(&self) -> u64 {
+        self.lock().writes
+    }
+
     /// Bytes that the client has sent and the server has not read.
     pub(super) fn unsent(&self) -> usize {
         self.lock().to_server.len()
@@ -137,6 +145,7 @@ impl Pipe {
         if room == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        wires.writes += 1;
         let mut written = 0;
         for slice in slices {
             let count = room.min(slice.len());

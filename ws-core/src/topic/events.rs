@@ -97,7 +97,7 @@ impl EventPlan {
     }
 
     /// The name of the events.
-    pub(crate) fn event(&self) -> &str {
+    pub(crate) const fn event(&self) -> &Arc<str> {
         &self.event
     }
 

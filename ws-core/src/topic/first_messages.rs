@@ -23,6 +23,18 @@ impl Topics {
         self.find(key).is_some()
     }
 
+    /// The topics whose members are watched.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn watched(&self) -> Vec<TopicName> {
+        let channels = self.channels.read();
+        let channels = channels.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let name = |key: &TopicKey| match key {
+            TopicKey::Members(name) => Some(name.clone()),
+            _ => None,
+        };
+        channels.keys().filter_map(name).collect()
+    }
+
     /// Adds a subscriber, which gets this message first.
     pub(crate) fn subscribe_with_message(
         &self,

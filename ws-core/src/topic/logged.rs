@@ -209,7 +209,7 @@ impl Topics {
     }
 
     /// Adds a subscriber, which gets a part of the history first: of a replay, the newest messages
-    /// that fit `capacity`.
+    /// that fit `capacity`, which is called without a lock of this module.
     ///
     /// # Errors
     ///
@@ -219,7 +219,7 @@ impl Topics {
         topic: &TopicRef<T>,
         subscriber: Subscriber,
         start: &Start,
-        capacity: ReplayCapacity,
+        capacity: impl Fn() -> ReplayCapacity + Send + Sync + 'static,
     ) -> Result<NewSubscription, SinceError> {
         if let Some(declared) = topic.declared {
             self.declarations.add(declared);
@@ -231,6 +231,7 @@ impl Topics {
         {
             return self.subscribe_shared(shared, name, declared, subscriber, start, capacity);
         }
+        let capacity = capacity();
         let mut after_unlock = AfterUnlock::new(self);
         let subscribe = |kept: Vec<KeptMessage>, head: Option<log::Position>| {
             self.subscribe_after(key, subscriber, |subscriber, topic| {

@@ -236,8 +236,8 @@ pub enum PublishError {
     /// can be published again.
     #[error("the log could not be reached in time; the value was not sent")]
     Unavailable,
-    /// The value was sent to a log that several servers share, which has not confirmed it in time:
-    /// it may have been delivered, or may still be.
+    /// The value was sent to a log that several servers share, which has not confirmed it in time, or
+    /// was restarted or replaced before: the value may have been delivered, or may still be.
     #[error("the value was sent, but the log has not confirmed it in time")]
     Unconfirmed,
 }

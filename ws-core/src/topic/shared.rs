@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::Instant;
 
+use super::capacity::ReplayCapacity;
 use super::{Channel, Slot, Topics};
 use crate::close::Close;
 use crate::id::ConnectionId;
@@ -63,6 +64,8 @@ pub(super) struct Waiting {
     pub(super) token: u64,
     pub(super) first: First,
     pub(super) limits: Option<HistoryLimits>,
+    /// What it can receive at once. Called without any lock.
+    pub(super) capacity: Box<dyn Fn() -> ReplayCapacity + Send + Sync>,
     pub(super) deadline: Instant,
 }
 

@@ -18,7 +18,7 @@ fn subscribe(topics: &Topics, topic: &Topic<u64>, subscriber: Subscriber) -> Sub
         &topic.as_topic_ref(),
         subscriber,
         &start::Start::Now,
-        ReplayCapacity::UNLIMITED,
+        || ReplayCapacity::UNLIMITED,
     );
     added.unwrap().subscription
 }

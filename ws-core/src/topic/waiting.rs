@@ -46,6 +46,34 @@ enum NotNow {
     Gap,
 }
 
+/// The first messages of a subscriber.
+struct FirstMessages {
+    all: Vec<PositionedMessage>,
+    /// The number of those that were published before it has subscribed: the oldest of them may be
+    /// left out.
+    optional: usize,
+}
+
+impl FirstMessages {
+    const fn required(all: Vec<PositionedMessage>) -> Self {
+        Self { all, optional: 0 }
+    }
+
+    /// Leaves out the oldest messages that do not fit, if all of them are optional.
+    fn fit(mut self, capacity: ReplayCapacity) -> Result<Vec<PositionedMessage>, TooMany> {
+        let lens = self.all.iter().map(|it| it.message.len());
+        let missing = self.all.len() - capacity.newest(lens);
+        if missing > self.optional {
+            return Err(TooMany);
+        }
+        self.all.drain(..missing);
+        Ok(self.all)
+    }
+}
+
+/// A subscriber cannot receive at once what it must not miss.
+struct TooMany;
+
 impl First {
     /// The messages of a subscriber, all of those that the node has read.
     fn messages(
@@ -54,7 +82,7 @@ impl First {
         topic: &TopicName,
         limits: Option<HistoryLimits>,
         now: Instant,
-    ) -> Result<Vec<PositionedMessage>, NotNow> {
+    ) -> Result<FirstMessages, NotNow> {
         let lane = lane.ok_or(NotNow::Wait(WaitFor::Ready))?;
         let wait = |error| match (error, self, limits) {
             (ReplayError::Ahead, Self::Behind(position), _) => {
@@ -64,7 +92,10 @@ impl First {
             _ => NotNow::Gap,
         };
         match (self, limits) {
-            (Self::Behind(from), limits) => lane.since(topic, from, limits, now).map_err(wait),
+            (Self::Behind(from), limits) => {
+                let messages = lane.since(topic, from, limits, now).map_err(wait)?;
+                Ok(FirstMessages::required(messages))
+            }
             (Self::Last(last, head), Some(limits)) => {
                 let head = head.unwrap_or_else(|| lane.head());
                 let later = lane.since(topic, head, None, now).map_err(wait)?;
@@ -74,10 +105,22 @@ impl First {
                 all.retain(|kept| kept.at.partial_cmp(&head) != Some(Ordering::Greater));
                 let skipped = all.len().saturating_sub(last);
                 all.drain(..skipped);
+                let optional = all.len();
                 all.extend(later);
-                Ok(all)
+                Ok(FirstMessages { all, optional })
             }
-            (Self::Last(..), None) => Ok(Vec::new()),
+            (Self::Last(..), None) => Ok(FirstMessages::required(Vec::new())),
+        }
+    }
+
+    /// Closes the connection of a subscriber that cannot receive its messages at once.
+    fn too_many(self) -> Close {
+        match self {
+            Self::Behind(_) => SinceError::TooFarBehind.into(),
+            Self::Last(..) => {
+                let reason = "more messages were published than the connection can receive at once";
+                Close::new(CloseCode::TRY_AGAIN_LATER, reason)
+            }
         }
     }
 }
@@ -92,7 +135,7 @@ impl Topics {
         declared: Declared,
         subscriber: Subscriber,
         start: &Start,
-        capacity: ReplayCapacity,
+        capacity: impl Fn() -> ReplayCapacity + Send + Sync + 'static,
     ) -> Result<NewSubscription, SinceError> {
         let key = TopicKey::Declared(name.clone());
         let limits = declared.declaration.kept();
@@ -103,7 +146,7 @@ impl Topics {
             Start::Behind(_) => return Err(SinceError::Gap),
         };
         let lane = shared.node.lane_of(name);
-        let now = Instant::now();
+        let (now, available) = (Instant::now(), capacity());
         let (added, waiting) = shared.node.with_lane(lane, |opened| {
             let head = opened.map(OpenedLane::head);
             let first = match (start, position) {
@@ -112,12 +155,9 @@ impl Topics {
                 _ => return Ok((self.subscribe_logged(&key, subscriber, Vec::new()), None)),
             };
             match first.messages(opened, name, limits, now) {
-                Ok(mut messages) => {
-                    let missing = messages.len() - newest(capacity, &messages);
-                    if missing > 0 && start.is_since() {
-                        return Err(SinceError::TooFarBehind);
-                    }
-                    messages.drain(..missing);
+                Ok(messages) => {
+                    let messages = messages.fit(available);
+                    let messages = messages.map_err(|TooMany| SinceError::TooFarBehind)?;
                     Ok((self.subscribe_logged(&key, subscriber, messages), None))
                 }
                 Err(NotNow::Gap) => Err(SinceError::Gap),
@@ -134,6 +174,7 @@ impl Topics {
                         token,
                         first,
                         limits,
+                        capacity: Box::new(capacity),
                         deadline: now + MAX_WAIT,
                     };
                     Ok((added, Some(waiting)))
@@ -158,10 +199,8 @@ impl Topics {
     ) -> Result<Replaced, SinceError> {
         shared.node.with_lane(shared.node.lane_of(name), |opened| {
             let messages = First::Behind(from).messages(opened, name, limits, Instant::now());
-            let messages = messages.map_err(|_| SinceError::Gap)?;
-            if newest(capacity, &messages) < messages.len() {
-                return Err(SinceError::TooFarBehind);
-            }
+            let messages = messages.map_err(|_| SinceError::Gap)?.fit(capacity);
+            let messages = messages.map_err(|TooMany| SinceError::TooFarBehind)?;
             Ok(replace(messages))
         })
     }
@@ -228,16 +267,20 @@ impl Topics {
             None => return None,
         };
         let now = Instant::now();
+        let capacities: Vec<_> = all.iter().map(|waiting| (waiting.capacity)()).collect();
+        let mut capacities = capacities.into_iter();
         let mut served = Served::default();
         shared.node.with_lane(shared.node.lane_of(name), |opened| {
             all.retain(|waiting| {
                 let messages = waiting.first.messages(opened, name, waiting.limits, now);
-                served.serve(waiting, messages, now)
+                let capacity = capacities.next().unwrap_or(ReplayCapacity::UNLIMITED);
+                served.serve(waiting, messages, capacity, now)
             });
         });
         let Served {
             finished,
             gaps,
+            too_many,
             too_late,
             next,
         } = served;
@@ -245,6 +288,9 @@ impl Topics {
             after_unlock.finish(name.as_str());
         }
         shared.interrupt(gaps, &gap());
+        for (interrupted, close) in too_many {
+            shared.interrupt(vec![interrupted], &close);
+        }
         shared.interrupt(too_late, &self::too_late());
         let mut waiting = shared.waiting();
         let Entry::Occupied(mut others) = waiting.entry(name.clone()) else {
@@ -264,6 +310,7 @@ impl Topics {
 struct Served {
     finished: Vec<AfterUnlock>,
     gaps: Vec<Interrupted>,
+    too_many: Vec<(Interrupted, Close)>,
     too_late: Vec<Interrupted>,
     /// What the others wait for, and the first of their deadlines.
     next: Option<(WaitFor, Instant)>,
@@ -274,11 +321,18 @@ impl Served {
     fn serve(
         &mut self,
         waiting: &Waiting,
-        messages: Result<Vec<PositionedMessage>, NotNow>,
+        messages: Result<FirstMessages, NotNow>,
+        capacity: ReplayCapacity,
         now: Instant,
     ) -> bool {
-        match messages {
-            Ok(messages) => self.finished.extend(waiting.activate(messages)),
+        match messages.map(|messages| messages.fit(capacity)) {
+            Ok(Ok(messages)) => self.finished.extend(waiting.activate(messages)),
+            Ok(Err(TooMany)) => {
+                let interrupted = waiting.interrupt();
+                let close = || waiting.first.too_many();
+                let interrupted = interrupted.map(|interrupted| (interrupted, close()));
+                self.too_many.extend(interrupted);
+            }
             Err(NotNow::Wait(wait)) if now < waiting.deadline => {
                 let earlier = self.next.map_or(waiting.deadline, |(_, deadline)| deadline);
                 self.next = Some((wait, earlier.min(waiting.deadline)));
@@ -326,11 +380,6 @@ fn gap() -> Close {
 fn too_late() -> Close {
     let reason = "the first messages of a topic could not be loaded in time";
     Close::new(CloseCode::TRY_AGAIN_LATER, reason)
-}
-
-/// The number of the newest of these messages that fit.
-fn newest(capacity: ReplayCapacity, messages: &[PositionedMessage]) -> usize {
-    capacity.newest(messages.iter().map(|it| it.message.len()))
 }
 
 /// Serves everyone who waits for a topic, until none is left.

@@ -340,7 +340,7 @@ impl Shared {
         let place = Place::Log(append.lane, append.generation);
         let gauge = self.servers.gauge(append.lane);
         let waiting = gauge.wait();
-        let answer = if append.kept.is_empty() {
+        let answer = if append.kept.is_empty() && !append.is_withdrawn {
             let mut command = ::redis::cmd("XADD");
             command.arg(log).arg("NOMKSTREAM").arg("*");
             self.seals.add(&mut command, place, &append.entry);

@@ -42,7 +42,7 @@ impl Publisher {
             let Plan { topic, start } = news().plan();
             let topics = bench.shared.topics();
             let added = topics
-                .subscribe(&topic, subscriber, &start, ReplayCapacity::UNLIMITED)
+                .subscribe(&topic, subscriber, &start, || ReplayCapacity::UNLIMITED)
                 .unwrap();
             added.subscription
         });

@@ -23,6 +23,10 @@ use crate::log::local::MAX_MESSAGE;
 use crate::log::name::Lane;
 use crate::log::position::{EntryId, Generation, Offset, Position};
 
+mod current;
+
+use current::{Attempts, Current, Messages, Sent};
+
 /// The limits of the queue of one lane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct AppendLimits {
@@ -104,40 +108,6 @@ struct Queued<T> {
     since: Instant,
 }
 
-/// An entry without an answer.
-#[derive(Debug)]
-struct Current<T> {
-    entry: Entry,
-    kept: Vec<Kept>,
-    sent: Sent<T>,
-    attempts: Attempts,
-    is_under_way: bool,
-}
-
-/// What the engine may have seen of an entry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Attempts {
-    /// It certainly does not have the entry.
-    None,
-    /// One copy was sent. If that one is answered, its id is the entry's.
-    One,
-    /// Several copies were sent; the first in the log counts, which is known when it is read.
-    Several,
-}
-
-/// The tickets of an entry.
-#[derive(Debug)]
-struct Sent<T> {
-    incarnation: Incarnation,
-    number: u64,
-    /// In the order of the records. Empty after they were reported.
-    tickets: Vec<T>,
-    bytes: usize,
-    since: Instant,
-    /// The position of the entry, if it is certain.
-    at: Option<(Generation, EntryId)>,
-}
-
 impl<T> Appender<T> {
     pub(crate) fn new(lane: Lane, incarnation: Incarnation, limits: AppendLimits) -> Self {
         Self {
@@ -216,25 +186,26 @@ impl<T> Appender<T> {
         self.heartbeat = Some(heartbeat);
     }
 
-    /// The entry to send, if none is under way.
-    pub(crate) fn next(&mut self, generation: Generation, now: Instant) -> Option<Append> {
+    /// The entry to send, if none is under way; `head` is the end of the lane as far as this node
+    /// has read it.
+    ///
+    /// The messages of an entry are sent in one generation only. In a later one, the nodes that have
+    /// read a copy would skip the second one, and the others would deliver it, or load it from a
+    /// history and deliver it again.
+    pub(crate) fn next(&mut self, head: Position, now: Instant) -> Option<Append> {
+        let generation = head.generation;
+        let outdated = self.current.as_mut().and_then(|current| {
+            let may_be_elsewhere = !current.is_under_way && current.may_be_before(generation);
+            may_be_elsewhere.then(|| current.withdraw(now))
+        });
+        if let Some(sent) = outdated {
+            self.settle(sent, None);
+        }
         if self.current.is_none() {
             self.current = self.gather(now);
         }
         let current = self.current.as_mut().filter(|it| !it.is_under_way)?;
-        current.is_under_way = true;
-        current.attempts = match current.attempts {
-            Attempts::None => Attempts::One,
-            Attempts::One | Attempts::Several => Attempts::Several,
-        };
-        Some(Append {
-            lane: self.lane,
-            generation,
-            incarnation: current.entry.incarnation,
-            number: current.entry.number,
-            entry: current.entry.encode(),
-            kept: current.kept.clone(),
-        })
+        Some(current.send(head))
     }
 
     /// Makes an entry of a heartbeat or of the records that wait.
@@ -272,9 +243,11 @@ impl<T> Appender<T> {
             entry: Entry {
                 incarnation: self.incarnation,
                 number: self.last,
+                behind: EntryId::ZERO,
                 body,
             },
             kept,
+            messages: Messages::Included,
             sent: Sent {
                 incarnation: self.incarnation,
                 number: self.last,
@@ -302,7 +275,7 @@ impl<T> Appender<T> {
         match answer {
             Ok(id) => {
                 self.accept(append.incarnation, append.number);
-                if current.attempts == Attempts::One {
+                if matches!(current.attempts, Attempts::One(_)) {
                     current.sent.at = Some((append.generation, *id));
                 }
                 if !current.sent.tickets.is_empty() {
@@ -310,7 +283,7 @@ impl<T> Appender<T> {
                 }
             }
             Err(EngineError::NotSent(_) | EngineError::Generation) => {
-                if current.attempts == Attempts::One {
+                if matches!(current.attempts, Attempts::One(_)) {
                     current.attempts = Attempts::None;
                 }
                 self.current = Some(current);
@@ -389,27 +362,15 @@ impl<T> Appender<T> {
             self.settle(sent, at);
         }
         if let Some(mut current) = self.current.take_if(|current| is_over(current.sent.since)) {
-            let number = current.sent.number;
-            let was_sent = current.attempts != Attempts::None;
-            let sent = Sent {
-                incarnation: current.sent.incarnation,
-                number,
-                tickets: Vec::new(),
-                bytes: 0,
-                since: now,
-                at: None,
-            };
-            let expired = mem::replace(&mut current.sent, sent);
-            if was_sent {
-                current.entry.body = Body::Empty;
-                current.kept.clear();
-                self.current = Some(current);
-                self.settle(expired, None);
-            } else {
+            if current.attempts == Attempts::None {
                 if current.entry.incarnation == self.incarnation {
                     self.last -= 1;
                 }
-                self.give_up(expired);
+                self.give_up(current.sent);
+            } else {
+                let expired = current.withdraw(now);
+                self.current = Some(current);
+                self.settle(expired, None);
             }
         }
         while let Some(queued) = pop_front_if(&mut self.queue, |queued| is_over(queued.since)) {

@@ -57,8 +57,9 @@ pub trait Engine: Send + Sync + 'static {
     /// [`EngineError`] if the server does not answer.
     fn open(&self, lane: Lane) -> impl Future<Output = Result<Opened, EngineError>> + Send;
 
-    /// Appends an entry, and adds some of its messages to the histories of their topics. A history
-    /// skips an (incarnation, number) that it has had.
+    /// Appends an entry, and adds some of its messages to the histories of their topics. Histories
+    /// skip an (incarnation, number) that they have had, or that was
+    /// [withdrawn](Append::is_withdrawn).
     ///
     /// # Errors
     ///
@@ -167,6 +168,9 @@ pub struct Append {
     pub entry: Bytes,
     /// The messages that go into histories.
     pub kept: Vec<Kept>,
+    /// The messages of this number were reported as unconfirmed, and `kept` is empty: histories
+    /// must skip a copy with messages that arrives later.
+    pub is_withdrawn: bool,
 }
 
 /// A message of an entry that goes into the history of its topic.

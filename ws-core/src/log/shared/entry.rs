@@ -7,6 +7,7 @@
 //! | kind | 1: messages, empty, heartbeat, marker |
 //! | incarnation | 8 |
 //! | number | 1 to 10 |
+//! | the entry behind which every copy is: time, sequence | 2 to 20 |
 //! | body | see [`Body`] |
 //!
 //! A record is a kind (1 byte), the length of its content, and the content. That of a message:
@@ -29,7 +30,7 @@ use crate::log::codec::{Input, Malformed, put_bytes, put_number};
 use crate::log::history::HistoryLimits;
 use crate::log::local::MAX_MESSAGE;
 use crate::log::name::{MAX_LANES, MAX_NAME, TopicName};
-use crate::log::position::Generation;
+use crate::log::position::{EntryId, Generation};
 use crate::log::random;
 use crate::message::Message;
 
@@ -63,6 +64,7 @@ const BINARY: u8 = 1;
 pub(crate) const MEMBER_KINDS: std::ops::RangeInclusive<u8> = 2..=4;
 const CLEARED: u8 = 5;
 const RECALL: u8 = 6;
+const DIED: u8 = 7;
 
 const EXCEPT: u8 = 1;
 const VOLATILE: u8 = 2;
@@ -101,6 +103,9 @@ pub(crate) struct Entry {
     /// The number of the entry within its incarnation and lane, from 1. A repeated entry has the
     /// same number.
     pub(crate) number: u64,
+    /// The last entry of the lane that the author had read before it has sent this one. Every copy
+    /// of the entry is behind it.
+    pub(crate) behind: EntryId,
     pub(crate) body: Body,
 }
 
@@ -132,6 +137,9 @@ pub(crate) enum Record {
     /// Every node clears its members in this lane and enters them again: a reader may have missed
     /// some.
     Recall,
+    /// The author has taken this node for dead, and has read a heartbeat of it since. Now it is dead
+    /// for all readers: also for those that had missed entries, such as the node itself.
+    Died(Incarnation),
     Unknown,
 }
 
@@ -182,6 +190,7 @@ pub fn marker(generation: Generation) -> Bytes {
     let marker = Entry {
         incarnation: Incarnation::NONE,
         number: 0,
+        behind: EntryId::ZERO,
         body: Body::Marker(generation),
     };
     marker.encode()
@@ -195,7 +204,7 @@ impl Entry {
             Body::Empty | Body::Marker(_) => 8,
             Body::Heartbeat(heartbeat) => 10 * heartbeat.accepted.len() + 8,
         };
-        let mut to = Vec::with_capacity(32 + size);
+        let mut to = Vec::with_capacity(48 + size);
         to.extend_from_slice(&MAGIC);
         to.push(VERSION);
         to.push(match self.body {
@@ -206,6 +215,8 @@ impl Entry {
         });
         to.extend_from_slice(&self.incarnation.0.to_be_bytes());
         put_number(&mut to, self.number);
+        put_number(&mut to, self.behind.time);
+        put_number(&mut to, self.behind.sequence);
         match &self.body {
             Body::Records(records) => {
                 put_number(&mut to, records.len() as u64);
@@ -240,6 +251,7 @@ impl Entry {
         let kind = input.byte()?;
         let incarnation = Incarnation(input.u64()?);
         let number = input.number()?;
+        let behind = EntryId::new(input.number()?, input.number()?);
         let body = match kind {
             RECORDS => {
                 let count = input.size(MAX_RECORDS)?;
@@ -260,6 +272,7 @@ impl Entry {
         Ok(Self {
             incarnation,
             number,
+            behind,
             body,
         })
     }
@@ -271,6 +284,7 @@ impl Record {
         match self {
             Self::Message(message) => message.topic.as_str().len() + message.message.len() + 8,
             Self::Member { content, .. } => content.len() + 4,
+            Self::Died(_) => 10,
             Self::Cleared | Self::Recall | Self::Unknown => 2,
         }
     }
@@ -298,6 +312,10 @@ impl Record {
             }
             Self::Cleared => to.extend_from_slice(&[CLEARED, 0]),
             Self::Recall => to.extend_from_slice(&[RECALL, 0]),
+            Self::Died(node) => {
+                to.push(DIED);
+                put_bytes(to, &node.0.to_be_bytes());
+            }
             // It is never written.
             Self::Unknown => {}
         }
@@ -315,6 +333,9 @@ impl Record {
             kind if MEMBER_KINDS.contains(&kind) => Self::Member { kind, content },
             CLEARED if content.is_empty() => Self::Cleared,
             RECALL if content.is_empty() => Self::Recall,
+            DIED => <[u8; 8]>::try_from(&content[..]).map_or(Self::Unknown, |node| {
+                Self::Died(Incarnation(u64::from_be_bytes(node)))
+            }),
             _ => Self::Unknown,
         })
     }

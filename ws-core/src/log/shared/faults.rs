@@ -14,10 +14,11 @@ use super::engine::{
     Append, Engine, EngineError, HistoryMessage, LaneRead, MemberChange, Opened, ReadFrom,
     RecordedMember,
 };
-use super::entry::{Entry, Incarnation};
+use super::entry::{Body, Entry, Incarnation, Record};
 use super::memory::{MemoryEngine, MemoryServer};
 use crate::log::name::{Lane, Lanes, TopicName};
 use crate::log::position::{EntryId, Generation};
+use crate::message::Message;
 
 /// A small random number generator (`SplitMix64`).
 #[derive(Clone, Debug)]
@@ -205,8 +206,16 @@ impl FaultyServer {
     }
 
     /// Loses the last entry of a lane without a trace, if its author knows that it was accepted, and
-    /// no other copy of it can arrive.
-    pub fn lose_last(&self, lane: Lane) {
+    /// no other copy of it can arrive. Returns the messages that are lost; an entry may have none.
+    ///
+    /// ```
+    /// use ws_server::cluster::{Lane, Lanes};
+    /// use ws_server::testkit::FaultyServer;
+    ///
+    /// let server = FaultyServer::new(Lanes::DEFAULT, 1);
+    /// assert_eq!(server.lose_last(Lane(0)), [], "there is no entry");
+    /// ```
+    pub fn lose_last(&self, lane: Lane) -> Vec<Message> {
         let mut state = self.state();
         let FaultState {
             executed,
@@ -218,13 +227,22 @@ impl FaultyServer {
         let generation = Generation(*generations);
         let Some(last) = last.filter(|last| last.generation == generation && last.lost.is_none())
         else {
-            return;
+            return Vec::new();
         };
         let key = (lane, last.entry.incarnation, last.entry.number);
-        if sent.get(&key) == Some(&(1, true)) {
-            last.lost = Some(Instant::now());
-            self.memory.lose_last(lane);
+        if sent.get(&key) != Some(&(1, true)) {
+            return Vec::new();
         }
+        last.lost = Some(Instant::now());
+        self.memory.lose_last(lane);
+        let Body::Records(records) = &last.entry.body else {
+            return Vec::new();
+        };
+        let message = |record: &Record| match record {
+            Record::Message(message) => Some(message.message.clone()),
+            _ => None,
+        };
+        records.iter().filter_map(message).collect()
     }
 
     /// Whether the server is stopped.

@@ -15,11 +15,15 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::append::Content;
-use super::engine::{Census, LaneRead, Opened, READ_ENTRIES, ReadFrom};
+use super::engine::{LaneRead, Opened, READ_ENTRIES, ReadFrom};
 use super::entry::{Body, Entry, EntryError, Incarnation, LoggedMessage, Record};
 use super::seen::{Seen, Verdict};
 use crate::log::name::{Lane, Lanes};
-use crate::log::position::{EntryId, Generation, Offset, Position};
+use crate::log::position::{EntryId, Offset, Position};
+
+mod reader;
+
+use reader::Reader;
 
 /// What a node must apply to its state, in this order.
 #[derive(Debug)]
@@ -96,12 +100,16 @@ pub(crate) enum ResetReason {
     Generation,
     /// Entries were lost, or were removed before this node has read them.
     Lost,
+    /// The same for messages only: an entry may be the copy of one that was removed unread.
+    Uncertain,
 }
 
 /// Entries and records that were skipped, since the start.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct SkippedCounts {
     pub(crate) repeated: u64,
+    /// Entries that may be repeated: their first copy may have been removed unread.
+    pub(crate) uncertain: u64,
     /// Entries of incarnations past the limit.
     pub(crate) refused: u64,
     pub(crate) foreign: u64,
@@ -119,74 +127,10 @@ pub(crate) struct Follower {
     skipped: SkippedCounts,
 }
 
-/// The state of one lane.
-#[derive(Debug)]
-struct Reader {
-    lane: Lane,
-    /// `None` until the lane was opened.
-    generation: Option<Generation>,
-    /// The end of the last entry that was read.
-    end: Offset,
-    /// The number of entries ever added to the lane, up to the last one that was read.
-    added: u64,
-    /// The last relayed entry that was read.
-    relayed: EntryId,
-}
-
-impl Reader {
-    fn at(&self, generation: Generation) -> Position {
-        Position {
-            generation,
-            lane: self.lane,
-            offset: self.end,
-        }
-    }
-
-    fn start(&mut self, opened: &Opened) -> Position {
-        self.generation = Some(opened.generation);
-        self.end = Offset::behind(opened.start);
-        self.added = opened.added;
-        self.relayed = opened.relayed;
-        self.at(opened.generation)
-    }
-
-    /// Whether entries were removed that the reader has not read. If it has read them a moment
-    /// before they were removed, it lags by a whole window.
-    fn lags_behind(&mut self, census: &Census) -> bool {
-        let lags = census.removed > self.added;
-        self.added = self.added.max(census.removed);
-        lags
-    }
-
-    /// Compares the number of entries that were read with the number of those that exist. Returns
-    /// whether entries are missing.
-    fn misses_entries(&mut self, census: &Census) -> bool {
-        if census.added == census.removed && self.end.entry < census.last {
-            // Nothing is left to read: the reader continues behind what was removed.
-            self.end = Offset::behind(census.last);
-        }
-        let expected = if census.last == self.end.entry {
-            census.added
-        } else {
-            census.removed.max(self.added)
-        };
-        let misses = expected != self.added;
-        self.added = expected;
-        misses
-    }
-}
-
 impl Follower {
     pub(crate) fn new(lanes: Lanes) -> Self {
-        let reader = |lane| Reader {
-            lane,
-            generation: None,
-            end: Offset::ZERO,
-            added: 0,
-            relayed: EntryId::ZERO,
-        };
         Self {
-            lanes: lanes.iter().map(reader).collect(),
+            lanes: lanes.iter().map(Reader::new).collect(),
             seen: Seen::new(lanes),
             skipped: SkippedCounts::default(),
         }
@@ -241,7 +185,7 @@ impl Follower {
         self.relay(&read, emit);
         let is_drained = read.entries.len() < READ_ENTRIES;
         if let (Some(census), Some((first, _))) = (&read.census, read.entries.first())
-            && self.lanes[lane].lags_behind(census)
+            && self.lanes[lane].lags_behind(census, *first)
         {
             // Before its messages: a client that has them must not move to another node unreset.
             emit(Event::Reset {
@@ -337,7 +281,13 @@ impl Follower {
             }
             return;
         }
+        let is_repeatable = matches!(entry.body, Body::Records(_));
+        let may_be_repeated = is_repeatable && reader.may_have_missed_a_copy(&entry);
         match self.seen.entry(lane, entry.incarnation, entry.number) {
+            Verdict::New | Verdict::BehindGap if may_be_repeated => {
+                self.skip_uncertain(start, &entry, emit);
+                return;
+            }
             Verdict::New => {}
             Verdict::BehindGap => {
                 let reason = ResetReason::Lost;
@@ -355,6 +305,30 @@ impl Follower {
             }
         }
         self.deliver(start, &entry, emit);
+    }
+
+    /// Skips an entry of which the reader may have missed the first copy. Other nodes have had that
+    /// one, so a client that comes from there must not get the messages again.
+    fn skip_uncertain(&mut self, start: Position, entry: &Entry, emit: &mut impl FnMut(Event<'_>)) {
+        self.skipped.uncertain += 1;
+        let Body::Records(records) = &entry.body else {
+            return;
+        };
+        let is_message = |record: &Record| matches!(record, Record::Message(_));
+        let reason = if records.iter().all(is_message) {
+            ResetReason::Uncertain
+        } else {
+            ResetReason::Lost
+        };
+        let reader = &mut self.lanes[start.lane.index()];
+        reader.end = Offset::behind(start.offset.entry);
+        emit(Event::Reset {
+            at: Position {
+                offset: reader.end,
+                ..start
+            },
+            reason,
+        });
     }
 
     fn deliver(&mut self, start: Position, entry: &Entry, emit: &mut impl FnMut(Event<'_>)) {

@@ -2,8 +2,11 @@
 //!
 //! A node is dead when another one has logged [`MISSED`] heartbeats since its last. No clock is
 //! read, and an outage of the log kills no node.
+//!
+//! Readers that have missed entries may count fewer heartbeats than others. So a node that reads a
+//! heartbeat of a dead one logs its death, which then is the same for all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::entry::Incarnation;
 use super::seen::MAX_INCARNATIONS;
@@ -11,10 +14,21 @@ use super::seen::MAX_INCARNATIONS;
 /// Heartbeats of one node without one of another.
 const MISSED: u64 = 4;
 
-/// The living nodes, at most [`MAX_INCARNATIONS`].
+/// The living nodes and the last ones that died, at most [`MAX_INCARNATIONS`] of each.
 #[derive(Default, Debug)]
 pub(super) struct Liveness {
     living: HashMap<Incarnation, Beats>,
+    dead: HashSet<Incarnation>,
+    dead_by_age: VecDeque<Incarnation>,
+}
+
+/// What a heartbeat means.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Heard {
+    /// These nodes are dead from here on.
+    Living { dead: Vec<Incarnation> },
+    /// The author is dead, but does not know it.
+    Dead,
 }
 
 #[derive(Default, Debug)]
@@ -28,7 +42,8 @@ struct Beats {
 impl Liveness {
     /// Notes that a node has members or has logged something: it dies unless it has heartbeats.
     pub(super) fn note(&mut self, node: Incarnation) {
-        if self.living.contains_key(&node) || self.living.len() >= MAX_INCARNATIONS {
+        let is_known = self.living.contains_key(&node) || self.dead.contains(&node);
+        if is_known || self.living.len() >= MAX_INCARNATIONS {
             return;
         }
         let others = self.counts();
@@ -40,12 +55,15 @@ impl Liveness {
         counts.map(|(node, beats)| (*node, beats.count)).collect()
     }
 
-    /// Counts a heartbeat. Returns the nodes that are dead from here on.
-    pub(super) fn heartbeat(&mut self, author: Incarnation) -> Vec<Incarnation> {
+    /// Counts a heartbeat.
+    pub(super) fn heartbeat(&mut self, author: Incarnation) -> Heard {
+        if self.dead.contains(&author) {
+            return Heard::Dead;
+        }
         self.note(author);
         let others = self.counts();
         let Some(beats) = self.living.get_mut(&author) else {
-            return Vec::new();
+            return Heard::Living { dead: Vec::new() };
         };
         beats.count += 1;
         let count = beats.count;
@@ -54,12 +72,33 @@ impl Liveness {
             let since = beats.others.get(&author).copied().unwrap_or_default();
             *node != author && count - since >= MISSED
         };
-        let dead = self.living.extract_if(|node, beats| is_dead(node, beats));
-        let dead: Vec<_> = dead.map(|(node, _)| node).collect();
-        for beats in self.living.values_mut() {
-            beats.others.retain(|node, _| !dead.contains(node));
+        let dead = self
+            .living
+            .iter()
+            .filter(|(node, beats)| is_dead(node, beats));
+        let dead: Vec<_> = dead.map(|(node, _)| *node).collect();
+        for node in &dead {
+            self.bury(*node);
         }
-        dead
+        Heard::Living { dead }
+    }
+
+    /// A node is dead. Returns whether that is new.
+    pub(super) fn bury(&mut self, node: Incarnation) -> bool {
+        self.living.remove(&node);
+        for beats in self.living.values_mut() {
+            beats.others.remove(&node);
+        }
+        if !self.dead.insert(node) {
+            return false;
+        }
+        self.dead_by_age.push_back(node);
+        if self.dead_by_age.len() > MAX_INCARNATIONS
+            && let Some(oldest) = self.dead_by_age.pop_front()
+        {
+            self.dead.remove(&oldest);
+        }
+        true
     }
 
     /// The log has lost entries: nobody is dead because of what came before.
@@ -79,47 +118,81 @@ mod tests {
     const B: Incarnation = Incarnation(2);
     const C: Incarnation = Incarnation(3);
 
+    /// The nodes that are dead after a heartbeat.
+    fn beat(liveness: &mut Liveness, author: Incarnation) -> Vec<Incarnation> {
+        match liveness.heartbeat(author) {
+            Heard::Living { mut dead } => {
+                dead.sort_unstable();
+                dead
+            }
+            Heard::Dead => panic!("{author:?} is dead"),
+        }
+    }
+
     #[test]
     fn a_node_is_dead_after_four_heartbeats_of_another() {
         let mut liveness = Liveness::default();
-        let dead = [A, B, A, A, A].map(|author| liveness.heartbeat(author));
+        let dead = [A, B, A, A, A].map(|author| beat(&mut liveness, author));
         assert!(dead.iter().all(Vec::is_empty), "{dead:?}");
-        assert_eq!(liveness.heartbeat(A), [B]);
-        assert_eq!(liveness.heartbeat(A), []);
-        // It is a new node for everyone if it comes back.
-        let dead = [B, A, A, A].map(|author| liveness.heartbeat(author));
-        assert!(dead.iter().all(Vec::is_empty), "{dead:?}");
+        assert_eq!(beat(&mut liveness, A), [B]);
+        assert_eq!(beat(&mut liveness, A), []);
+        // If it comes back, it must learn that it is dead.
+        assert_eq!(liveness.heartbeat(B), Heard::Dead);
+        liveness.note(B);
+        assert_eq!(liveness.heartbeat(B), Heard::Dead);
+    }
+
+    #[test]
+    fn the_death_that_another_node_has_logged_counts_once() {
+        let mut liveness = Liveness::default();
+        assert_eq!(beat(&mut liveness, A), []);
+        assert_eq!(beat(&mut liveness, B), []);
+        assert!(liveness.bury(B));
+        assert!(!liveness.bury(B));
+        assert_eq!(liveness.heartbeat(B), Heard::Dead);
+        for _ in 0..5 {
+            assert_eq!(beat(&mut liveness, A), []);
+        }
+    }
+
+    #[test]
+    fn the_number_of_the_dead_is_limited() {
+        let mut liveness = Liveness::default();
+        for node in 0..=MAX_INCARNATIONS as u64 {
+            assert!(liveness.bury(Incarnation(10 + node)));
+        }
+        assert_eq!(liveness.dead.len(), MAX_INCARNATIONS);
+        assert_eq!(beat(&mut liveness, Incarnation(10)), []);
+        assert_eq!(liveness.heartbeat(Incarnation(11)), Heard::Dead);
     }
 
     #[test]
     fn three_heartbeats_each_of_many_nodes_kill_no_node() {
         let mut liveness = Liveness::default();
-        liveness.heartbeat(C);
+        assert_eq!(beat(&mut liveness, C), []);
         for _ in 0..3 {
-            assert_eq!(liveness.heartbeat(A), []);
-            assert_eq!(liveness.heartbeat(B), []);
+            assert_eq!(beat(&mut liveness, A), []);
+            assert_eq!(beat(&mut liveness, B), []);
         }
-        assert_eq!(liveness.heartbeat(C), []);
+        assert_eq!(beat(&mut liveness, C), []);
         for _ in 0..3 {
-            assert_eq!(liveness.heartbeat(A), []);
+            assert_eq!(beat(&mut liveness, A), []);
         }
-        let mut dead = liveness.heartbeat(A);
-        dead.sort_unstable();
-        assert_eq!(dead, [B, C]);
+        assert_eq!(beat(&mut liveness, A), [B, C]);
     }
 
     #[test]
     fn a_node_without_any_heartbeat_dies_too() {
         let mut liveness = Liveness::default();
-        liveness.heartbeat(A);
+        assert_eq!(beat(&mut liveness, A), []);
         liveness.note(B);
         for _ in 0..3 {
-            assert_eq!(liveness.heartbeat(A), []);
+            assert_eq!(beat(&mut liveness, A), []);
         }
         liveness.reset();
         for _ in 0..3 {
-            assert_eq!(liveness.heartbeat(A), []);
+            assert_eq!(beat(&mut liveness, A), []);
         }
-        assert_eq!(liveness.heartbeat(A), [B]);
+        assert_eq!(beat(&mut liveness, A), [B]);
     }
 }

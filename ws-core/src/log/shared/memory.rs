@@ -61,7 +61,7 @@ struct Stream {
     added: u64,
     /// The marker, or the last entry that was removed.
     start: EntryId,
-    /// The last number of each incarnation of which messages were kept in histories.
+    /// The last number of each incarnation of which messages were kept in histories, or withdrawn.
     kept: HashMap<Incarnation, u64>,
     /// At most [`RELAYED_ENTRIES`].
     relayed: VecDeque<(EntryId, Bytes)>,
@@ -170,7 +170,7 @@ impl MemoryServer {
         let id = self.next_id();
         let stream = &mut self.lanes[append.lane.index()];
         stream.push(id, append.entry.clone());
-        if !append.kept.is_empty() {
+        if !append.kept.is_empty() || append.is_withdrawn {
             let last = stream.kept.entry(append.incarnation).or_default();
             if *last < append.number {
                 *last = append.number;

@@ -311,7 +311,7 @@ impl World {
             1 => self.server.restart(Restart::Saved),
             2 => self.server.restart(Restart::Current),
             _ if self.mode == Mode::Trimming => self.server.trim(lane, self.random.index(4)),
-            _ => self.server.lose_last(lane),
+            _ => drop(self.server.lose_last(lane)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A node of a log that several nodes share: the tasks between an [`Engine`] and the pure parts.
 //!
 //! One task reads all lanes, two append to each lane and relay to it, one sends heartbeats, one
-//! records members. They end when the node is dropped.
+//! records members, one notices if nothing is read. They end when the node is dropped.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,6 +68,17 @@ pub(crate) trait Apply: Send + Sync + 'static {
 
     /// Enters all members of this node in the topics of a lane again.
     fn announce(&self, _lane: Lane) {}
+
+    /// The node has not read the whole log for a while, or has read it again.
+    fn set_lag(&self, _lag: Lag) {}
+}
+
+/// Whether a node has read the whole log recently.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lag {
+    None,
+    /// Not for [`STALE`](super::STALE).
+    Stale,
 }
 
 /// How a node chooses its next incarnation.
@@ -129,6 +140,8 @@ struct NodeShared {
     /// Incarnations that died since the last read.
     deaths: Mutex<Vec<Incarnation>>,
     is_ready: watch::Sender<bool>,
+    /// When the whole log was read, up to [`STALE`](super::STALE) / 4 earlier.
+    read_at: watch::Sender<Instant>,
     /// Relayed entries that the engine has refused.
     relay_failures: AtomicU64,
 }
@@ -206,6 +219,7 @@ impl Node {
             skipped: Mutex::default(),
             deaths: Mutex::default(),
             is_ready: watch::Sender::new(false),
+            read_at: watch::Sender::new(Instant::now()),
             relay_failures: AtomicU64::new(0),
         });
         Self {
@@ -221,6 +235,7 @@ impl Node {
         self.spawn(shared().read_lanes());
         self.spawn(shared().send_heartbeats());
         self.spawn(shared().record_members());
+        self.spawn(shared().observe_lag());
         for lane in self.shared.options.lanes.iter() {
             self.spawn(shared().append_lane(lane));
             self.spawn(shared().relay_lane(lane));

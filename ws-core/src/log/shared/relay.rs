@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::entry::{Body, Entry, FULL_ENTRY, Incarnation, LoggedMessage, MAX_RECORDS, Record};
+use crate::log::position::EntryId;
 
 /// Messages of a lane that wait for the engine.
 const MAX_MESSAGES: usize = 1_024;
@@ -58,6 +59,7 @@ impl RelayQueue {
         }
         self.last += 1;
         let entry = Entry {
+            behind: EntryId::ZERO,
             incarnation: author,
             number: self.last,
             body: Body::Records(records),

@@ -7,8 +7,8 @@ use crate::id::ConnectionId;
 use crate::page::queue::{Loss, QueuedPush};
 use crate::page::stream::{NotAdded, Stream, SubscribedBy};
 use crate::topic::{
-    AfterUnlock, Continuity, EventPlan, PushRecipient, SharedEvent, SinceError, Subscriber,
-    Subscription, TopicKey,
+    AfterUnlock, Continuity, EventPlan, PushRecipient, ReplayCapacity, SharedEvent, SinceError,
+    Subscriber, Subscription, TopicKey,
 };
 
 impl Pages {
@@ -34,7 +34,11 @@ impl Pages {
         let subscriber = Subscriber::Events(plan.subscriber(recipient));
         let EventPlan { topic, start, .. } = plan;
         let subscribe = |existing: Option<&Subscription>| {
-            let capacity = stream.replay_capacity(plan.event());
+            let (weak, event) = (Arc::downgrade(stream), plan.event().clone());
+            let capacity = move || {
+                let stream = weak.upgrade();
+                stream.map_or(ReplayCapacity::UNLIMITED, |it| it.replay_capacity(&event))
+            };
             let Some(existing) = existing else {
                 let added = self.topics.subscribe(topic, subscriber, start, capacity)?;
                 return Ok((Some(added.subscription), added.after_unlock));
@@ -42,9 +46,9 @@ impl Pages {
             if !start.is_since() {
                 return Ok((None, AfterUnlock::default()));
             }
-            let replaced = self
-                .topics
-                .resubscribe(existing, topic, subscriber, start, capacity)?;
+            let replaced =
+                self.topics
+                    .resubscribe(existing, topic, subscriber, start, capacity())?;
             Ok((None, replaced.after_unlock))
         };
         stream.topics().add((by, loss), &topic.key, max, subscribe)

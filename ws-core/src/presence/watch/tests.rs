@@ -21,7 +21,7 @@ impl Harness {
     fn new() -> Self {
         Self {
             roster: Roster::new(LIMITS.linger),
-            watch: Watch::new(&LIMITS),
+            watch: Watch::new(&LIMITS, Freshness::Current),
             now: Instant::now(),
             at: 0,
         }
@@ -201,12 +201,56 @@ fn keys_are_not_kept_while_counts_are_sent() {
 }
 
 #[test]
+fn every_event_says_whether_the_members_are_stale() {
+    let mut harness = Harness::new();
+    harness.enter("a", "1");
+    harness.event();
+    harness.watch.set_freshness(Freshness::Stale);
+    let event = |content: &str, stale: &str| {
+        let (kind, list) = content.split_once(' ').unwrap();
+        Some(format!(
+            r#"{{"presence":"{kind}","topic":"t",{list}{stale}}}"#
+        ))
+    };
+    let (nothing, stale) = (
+        r#"changes "entered":[],"changed":[],"left":[]"#,
+        r#","stale":true"#,
+    );
+    assert_eq!(harness.event(), event(nothing, stale));
+    assert_eq!(harness.event(), None);
+    assert_eq!(
+        Some(harness.snapshot()),
+        event(r#"snapshot "members":[["a",1]]"#, stale)
+    );
+    harness.leave("a");
+    let left = r#"changes "entered":[],"changed":[],"left":["a"]"#;
+    assert_eq!(harness.event(), event(left, stale));
+    harness.enter_some(0..11);
+    assert_eq!(harness.event(), event(r#"count "count":11"#, stale));
+    harness.watch.set_freshness(Freshness::Current);
+    assert_eq!(harness.event(), event(r#"count "count":11"#, ""));
+    assert_eq!(harness.event(), None);
+    assert_eq!(Some(harness.snapshot()), event(r#"count "count":11"#, ""));
+    // Without watchers there is no event, but the next one knows.
+    harness.watch.set_freshness(Freshness::Stale);
+    harness.watch.skip_event(&harness.roster);
+    assert_eq!(harness.event(), None);
+    assert_eq!(
+        Some(harness.snapshot()),
+        event(r#"count "count":11"#, stale)
+    );
+}
+
+#[test]
 fn above_the_limit_in_bytes_watchers_get_counts() {
     let mut harness = Harness::new();
-    harness.watch = Watch::new(&PresenceLimits {
-        list_bytes: 1_000,
-        ..LIMITS
-    });
+    harness.watch = Watch::new(
+        &PresenceLimits {
+            list_bytes: 1_000,
+            ..LIMITS
+        },
+        Freshness::Current,
+    );
     harness.enter("a", &"1".repeat(480));
     harness.enter("b", &"1".repeat(480));
     assert!(

@@ -20,6 +20,7 @@ pub(super) async fn check(engine: &impl Engine) {
     the_last_messages_of_a_topic_are_kept(engine).await;
     a_history_of_the_latest_has_one_message(engine).await;
     a_repeated_entry_changes_no_history(engine).await;
+    a_withdrawn_entry_reaches_no_history(engine).await;
     old_messages_are_not_returned(engine).await;
 }
 
@@ -118,6 +119,26 @@ async fn a_repeated_entry_changes_no_history(engine: &impl Engine) {
     assert_eq!(after, before, "a repeated entry changes a history");
     let newest = texts(engine, "suite/newest", 9).await;
     assert_eq!(newest, ["3"], "a repeat overwrites a newer message");
+}
+
+async fn a_withdrawn_entry_reaches_no_history(engine: &impl Engine) {
+    let lane = OpenedLane::open(engine, LANE).await;
+    let unread = Append {
+        kept: vec![kept("suite/withdrawn", 1, 9, "late")],
+        ..lane.entry("late")
+    };
+    let withdrawn = Append {
+        kept: Vec::new(),
+        is_withdrawn: true,
+        ..unread.clone()
+    };
+    for append in [&withdrawn, &unread] {
+        engine.append(append).await.expect("`append` fails");
+    }
+    let next = vec![kept("suite/withdrawn", 1, 9, "next")];
+    lane.append_kept("next", next).await;
+    let all = texts(engine, "suite/withdrawn", 9).await;
+    assert_eq!(all, ["next"], "a withdrawn message is in a history");
 }
 
 async fn old_messages_are_not_returned(engine: &impl Engine) {

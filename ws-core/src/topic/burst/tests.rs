@@ -82,7 +82,9 @@ impl Setup {
                 };
                 let topic = topic(name).as_topic_ref();
                 let added = topics
-                    .subscribe(&topic, subscriber, &Start::Now, ReplayCapacity::UNLIMITED)
+                    .subscribe(&topic, subscriber, &Start::Now, || {
+                        ReplayCapacity::UNLIMITED
+                    })
                     .unwrap();
                 subscriptions.push(added.subscription);
             }

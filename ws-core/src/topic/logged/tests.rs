@@ -79,12 +79,9 @@ impl Recorder {
         start: &Start,
     ) -> Result<Subscription, SinceError> {
         let listener = self.listener.take().unwrap();
-        let added = topics.subscribe(
-            &TopicRef::of(room),
-            listener,
-            start,
-            ReplayCapacity::UNLIMITED,
-        )?;
+        let added = topics.subscribe(&TopicRef::of(room), listener, start, || {
+            ReplayCapacity::UNLIMITED
+        })?;
         added.after_unlock.finish("room");
         Ok(added.subscription)
     }
@@ -258,12 +255,9 @@ fn a_payload_of_the_history_is_dropped_without_a_lock() {
         let listener = recorder.listener.take().unwrap();
         let replay = Start::Replay(9);
         topics
-            .subscribe(
-                &TopicRef::of(&Blob),
-                listener,
-                &replay,
-                ReplayCapacity::UNLIMITED,
-            )
+            .subscribe(&TopicRef::of(&Blob), listener, &replay, || {
+                ReplayCapacity::UNLIMITED
+            })
             .unwrap();
         done.send(recorder.texts()).unwrap();
     });

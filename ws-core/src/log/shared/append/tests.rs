@@ -1,5 +1,7 @@
 //! Queues, retries and outcomes of one lane.
 
+use std::num::NonZeroU32;
+
 use super::*;
 use crate::log::history::HistoryLimits;
 use crate::log::name::TopicName;
@@ -12,6 +14,11 @@ const LIMITS: AppendLimits = AppendLimits {
     records: 100,
     bytes: 1024 * 1024 * 2,
     publish_timeout: Duration::from_secs(5),
+};
+
+const HISTORY: HistoryLimits = HistoryLimits {
+    messages: NonZeroU32::new(3).unwrap(),
+    keep: SECOND,
 };
 
 type Numbered = Appender<u32>;
@@ -55,7 +62,15 @@ fn push_record(
 }
 
 fn next(appender: &mut Numbered, now: Instant) -> Option<Append> {
-    appender.next(GENERATION, now)
+    appender.next(position(5, 1), now)
+}
+
+/// The start of a later generation.
+fn later() -> Position {
+    Position {
+        generation: Generation(10),
+        ..position(9, 0)
+    }
 }
 
 /// The texts of an entry; `None` if it is empty.
@@ -216,6 +231,60 @@ fn a_number_that_is_not_answered_in_time_is_repeated_without_its_messages() {
 }
 
 #[test]
+fn an_entry_that_a_replaced_log_may_have_is_not_sent_again_with_its_messages() {
+    let (mut appender, now) = (appender(), Instant::now());
+    let mut kept = message(Message::text("1"));
+    kept.history = Some(HISTORY);
+    push_record(&mut appender, Record::Message(kept), 1, now).unwrap();
+    let first = next(&mut appender, now).unwrap();
+    push(&mut appender, 2, now).unwrap();
+    appender.answered(&first, &unknown());
+    assert_eq!(next(&mut appender, now), Some(first.clone()));
+    appender.answered(&first, &Err(EngineError::Generation));
+    assert_eq!(appender.outcomes(), []);
+    let empty = appender.next(later(), now).unwrap();
+    assert_eq!((empty.number, texts(&empty)), (1, None));
+    assert_eq!((empty.generation, empty.kept.len()), (Generation(10), 0));
+    assert!(empty.is_withdrawn && !first.is_withdrawn);
+    assert_eq!(appender.outcomes(), [(1, Err(AppendError::Unconfirmed))]);
+    appender.answered(&empty, &Ok(id(1)));
+    let second = appender.next(later(), now).unwrap();
+    assert_eq!((second.number, texts(&second)), (2, Some(vec!["2".into()])));
+}
+
+#[test]
+fn an_entry_that_the_replaced_log_has_refused_is_sent_to_the_next_one() {
+    let (mut appender, now) = (appender(), Instant::now());
+    push(&mut appender, 1, now).unwrap();
+    let first = next(&mut appender, now).unwrap();
+    appender.answered(&first, &Err(EngineError::Generation));
+    let again = appender.next(later(), now).unwrap();
+    assert_eq!((again.number, texts(&again)), (1, Some(vec!["1".into()])));
+    appender.answered(&again, &Ok(id(1)));
+    appender.expire(now + SECOND * 5);
+    let at = Position {
+        generation: Generation(10),
+        ..position(1, 1)
+    };
+    assert_eq!(appender.outcomes(), [(1, Ok(at))]);
+}
+
+#[test]
+fn all_copies_of_an_entry_name_what_was_read_before_the_first() {
+    let (mut appender, now) = (appender(), Instant::now());
+    push(&mut appender, 1, now).unwrap();
+    let behind = |append: &Append| Entry::decode(append.entry.clone()).unwrap().behind;
+    let refused = appender.next(position(5, 1), now).unwrap();
+    assert_eq!(behind(&refused), id(5));
+    appender.answered(&refused, &not_sent());
+    let first = appender.next(position(6, 1), now).unwrap();
+    assert_eq!(behind(&first), id(6));
+    appender.answered(&first, &unknown());
+    let second = appender.next(position(7, 1), now).unwrap();
+    assert_eq!(second, first);
+}
+
+#[test]
 fn what_was_certainly_never_sent_is_unavailable_and_gives_its_number_back() {
     let (mut appender, now) = (appender(), Instant::now());
     push(&mut appender, 1, now).unwrap();
@@ -273,10 +342,7 @@ fn one_heartbeat_waits_ahead_of_messages() {
 fn messages_of_topics_with_history_are_kept() {
     let (mut appender, now) = (appender(), Instant::now());
     push(&mut appender, 1, now).unwrap();
-    let limits = HistoryLimits {
-        messages: 3.try_into().unwrap(),
-        keep: SECOND,
-    };
+    let limits = HISTORY;
     let mut kept = message(Message::text("2"));
     kept.history = Some(limits);
     push_record(&mut appender, Record::Message(kept), 2, now).unwrap();

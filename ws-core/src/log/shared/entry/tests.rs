@@ -39,6 +39,7 @@ fn entry(body: Body) -> Entry {
         _ => (Incarnation(0x0102_0304_0506_0708), 300),
     };
     Entry {
+        behind: EntryId::new(1_700_000_000_000, 3),
         incarnation,
         number,
         body,
@@ -61,6 +62,7 @@ fn bodies() -> Vec<Body> {
                 content: "content".into(),
             },
             Record::Recall,
+            Record::Died(Incarnation(u64::MAX)),
         ]),
         Body::Empty,
         Body::Heartbeat(heartbeat),
@@ -99,6 +101,7 @@ fn every_incarnation_is_another() {
 fn the_format_of_version_1_never_changes() {
     let bytes = entry(Body::Records(vec![message("ab", "xyz")])).encode();
     let mut expected = b"WL\x01\x00\x01\x02\x03\x04\x05\x06\x07\x08\xac\x02".to_vec();
+    expected.extend_from_slice(b"\x80\xd0\x95\xff\xbc1\x03");
     expected.extend_from_slice(b"\x01\x00\x07\x00\x02abxyz");
     assert_eq!(bytes, expected);
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::log::name::TopicName;
+use crate::log::position::Generation;
+use crate::log::shared::engine::Census;
 use crate::log::shared::entry::{Heartbeat, VERSIONS};
 use crate::message::Message;
 
@@ -103,21 +105,37 @@ fn entry(incarnation: Incarnation, number: u64, body: Body) -> Bytes {
     Entry {
         incarnation,
         number,
+        // Everything that these tests read.
+        behind: EntryId::new(1_000, 0),
         body,
     }
     .encode()
 }
 
-fn message(incarnation: Incarnation, number: u64, text: &'static str) -> Bytes {
-    let message = LoggedMessage {
+fn text_message(text: &'static str) -> LoggedMessage {
+    LoggedMessage {
         topic: TopicName::new("t".to_owned()),
         message: Message::from(text),
         history: None,
         except: None,
         is_volatile: false,
-    };
-    let record = Record::Message(message);
+    }
+}
+
+fn message(incarnation: Incarnation, number: u64, text: &'static str) -> Bytes {
+    let record = Record::Message(text_message(text));
     entry(incarnation, number, Body::Records(vec![record]))
+}
+
+/// An entry of an author that has read up to this entry before it was sent.
+fn sent_behind(incarnation: Incarnation, number: u64, time: u64, record: Record) -> Bytes {
+    Entry {
+        incarnation,
+        number,
+        behind: EntryId::new(time, 0),
+        body: Body::Records(vec![record]),
+    }
+    .encode()
 }
 
 fn heartbeat(incarnation: Incarnation, number: u64, accepted: u64) -> Bytes {
@@ -194,6 +212,7 @@ fn a_new_generation_resets_and_continues_behind_its_marker() {
     assert_eq!(events, expected);
     // A marker in the lane itself does the same.
     let marker = |generation| Entry {
+        behind: EntryId::ZERO,
         incarnation: Incarnation::NONE,
         number: 0,
         body: Body::Marker(Generation(generation)),
@@ -254,6 +273,45 @@ fn the_census_reveals_entries_that_were_removed_unread() {
     log.time = 140;
     let events = log.read_with(&[message(A, 5, "v")], census(40, 30, 150));
     assert_eq!(events[..2], ["141.0 reset Lost", "141.1 t v"]);
+}
+
+#[test]
+fn an_entry_whose_first_copy_may_be_unread_is_skipped_with_a_reset() {
+    let mut log = Log::new();
+    log.read_with(&[message(A, 1, "x")], None);
+    // Entries up to 109 were removed unread.
+    let census = Census {
+        added: 20,
+        removed: 15,
+        last: EntryId::new(110, 0),
+    };
+    log.time = 109;
+    let events = log.read_with(&[message(A, 2, "y")], Some(census));
+    assert_eq!(events[..2], ["110.0 reset Lost", "110.1 t y"]);
+    let text = |text: &'static str| Record::Message(text_message(text));
+    let events = log.read(&[
+        sent_behind(A, 3, 109, text("z")),
+        sent_behind(B, 1, 109, Record::Cleared),
+        sent_behind(A, 3, 109, text("z")),
+        entry(B, 2, Body::Empty),
+        sent_behind(A, 4, 110, text("w")),
+    ]);
+    let expected = [
+        "111.65535 reset Uncertain",
+        "112.65535 reset Lost",
+        "113.0 skipped",
+        "114.0 2#2 Empty",
+        "115.1 t w",
+        "115.1 1#4 Records",
+    ];
+    assert_eq!(events, expected);
+    let skipped = log.follower.skipped();
+    assert_eq!((skipped.uncertain, skipped.repeated), (2, 1));
+    // A reader of the whole generation has missed nothing.
+    log.open(2, 200, 1);
+    log.time = 200;
+    let events = log.read(&[sent_behind(A, 5, 200, text("v"))]);
+    assert_eq!(events[1..], ["201.1 t v", "201.1 1#5 Records"]);
 }
 
 #[test]

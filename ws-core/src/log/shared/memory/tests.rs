@@ -26,6 +26,7 @@ fn append(generation: u64, number: u64, kept: Vec<Kept>) -> Append {
     let record = Record::Message(message);
     let incarnation = Incarnation(7);
     let entry = Entry {
+        behind: EntryId::ZERO,
         incarnation,
         number,
         body: Body::Records(vec![record]),
@@ -37,6 +38,7 @@ fn append(generation: u64, number: u64, kept: Vec<Kept>) -> Append {
         number,
         entry: entry.encode(),
         kept,
+        is_withdrawn: false,
     }
 }
 

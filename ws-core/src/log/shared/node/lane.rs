@@ -65,8 +65,9 @@ impl NodeLane {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn generation(&self) -> Option<Generation> {
-        self.opened().as_ref().map(|opened| opened.generation)
+    /// What was read of the lane.
+    pub(super) fn head(&self) -> Option<Position> {
+        self.opened().as_ref().map(OpenedLane::head)
     }
 
     /// Changes the appender, and reports the outcomes after it is unlocked.

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use futures::future::{Either, select};
-use tokio::time::{Instant, interval, sleep, sleep_until};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout_at};
 
 use super::lane::{NodeLane, OpenedLane};
-use super::{Author, MAX_OWN, NodeShared};
+use super::{Author, Lag, MAX_OWN, NodeShared};
 use crate::log::name::Lane;
 use crate::log::position::Position;
 use crate::log::shared::append::{AppendError, Bounded};
@@ -16,7 +16,8 @@ use crate::log::shared::backoff::Backoff;
 use crate::log::shared::engine::{EngineError, LaneRead, READ_ENTRIES};
 use crate::log::shared::entry::{Heartbeat, Incarnation, Record, VERSIONS};
 use crate::log::shared::follow::{Event, Follower, ResetReason};
-use crate::log::shared::{HEARTBEAT, IDLE};
+use crate::log::shared::liveness::Heard;
+use crate::log::shared::{HEARTBEAT, IDLE, STALE};
 
 impl NodeShared {
     pub(super) async fn read_lanes(self: Arc<Self>) {
@@ -75,7 +76,17 @@ impl NodeShared {
                 Err(error) => return error,
             };
             backoff.reset();
+            let is_end = reads.iter().all(|it| it.entries.len() < READ_ENTRIES);
             self.apply_reads(follower, reads);
+            if is_end {
+                let now = Instant::now();
+                // Not after each read: that would wake the observer each time.
+                self.read_at.send_if_modified(|at| {
+                    let is_due = now.duration_since(*at) >= STALE / 4;
+                    *at = if is_due { now } else { *at };
+                    is_due
+                });
+            }
         }
     }
 
@@ -177,6 +188,7 @@ impl NodeShared {
                         lane.must_announce.store(true, Ordering::Relaxed);
                     }
                     ResetReason::Lost => self.push_member(at.lane, Record::Recall),
+                    ResetReason::Uncertain => {}
                 }
             }
             Event::Record {
@@ -192,11 +204,20 @@ impl NodeShared {
                 self.noted.notify_one();
             }
             Event::Heartbeat { author, .. } => {
-                let dead = self.liveness().heartbeat(*author);
-                for dead in dead {
-                    self.bury(dead);
+                let heard = self.liveness().heartbeat(*author);
+                match heard {
+                    Heard::Living { dead } => {
+                        for dead in dead {
+                            self.bury(dead);
+                        }
+                    }
+                    Heard::Dead => self.push_member(Lane::CONTROL, Record::Died(*author)),
                 }
             }
+            Event::Record {
+                record: Record::Died(node),
+                ..
+            } if self.liveness().bury(*node) => self.bury(*node),
             _ => {}
         }
     }
@@ -249,9 +270,9 @@ impl NodeShared {
         let seed = self.options.incarnation.0 ^ u64::from(lane.0) << 32;
         let mut backoff = Backoff::new(Incarnation(seed));
         loop {
-            let generation = state.generation();
-            let next = |generation| state.appender().next(generation, Instant::now());
-            let Some(append) = generation.and_then(next) else {
+            let head = state.head();
+            let next = |head| state.appender().next(head, Instant::now());
+            let Some(append) = head.and_then(next) else {
                 expiring(state, state.queued.notified()).await;
                 continue;
             };
@@ -301,6 +322,21 @@ impl NodeShared {
                     sleep(backoff.next()).await;
                 }
             }
+        }
+    }
+
+    /// Notices that the log cannot be read, or only too slowly.
+    pub(super) async fn observe_lag(self: Arc<Self>) {
+        let mut read = self.read_at.subscribe();
+        loop {
+            let last = *read.borrow_and_update();
+            if timeout_at(last + STALE, read.changed()).await.is_ok() {
+                continue;
+            }
+            self.apply.set_lag(Lag::Stale);
+            // The sender lives as long as this task.
+            let _ = read.changed().await;
+            self.apply.set_lag(Lag::None);
         }
     }
 

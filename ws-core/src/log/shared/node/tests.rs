@@ -1,5 +1,6 @@
 //! Nodes over the engine in memory.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
@@ -286,10 +287,95 @@ async fn a_node_that_was_cut_off_is_dead_and_comes_back_as_another() {
     assert_eq!(received(&b), ["a node died"]);
     engine.heal();
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(received(&a)[..2], ["a node died", "announced"]);
+    let texts = received(&a);
+    let of_itself = texts
+        .iter()
+        .filter(|text| *text == "a node died" || *text == "announced");
+    assert_eq!(of_itself.collect::<Vec<_>>(), ["a node died", "announced"]);
     assert!(received(&b).contains(&"Another: Cleared".into()));
     let at = publish(&a, "x").await.unwrap();
     b.reached(at).await;
     assert_eq!(received(&b).last().unwrap(), "x");
     assert!(!received(&b).iter().any(|text| text.starts_with("reset")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_has_missed_its_own_death_learns_of_it() {
+    let server = server();
+    let engine = server.connect();
+    let (a, b) = (start_with(engine.clone(), 1), start(&server, 2));
+    a.ready().await;
+    b.ready().await;
+    engine.cut();
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    assert_eq!(received(&b), ["a node died"]);
+    // The heartbeats that it has missed are gone.
+    server.trim(Lane(0), 0);
+    engine.heal();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let texts = received(&a);
+    assert_eq!(texts[0], "reset: Lost");
+    let died = texts.iter().filter(|text| *text == "a node died");
+    assert_eq!(died.count(), 1, "{texts:?}");
+    assert!(texts.contains(&"Another: Died(Incarnation(1))".into()));
+    // It goes on under another incarnation, which no node takes for dead.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let deaths = received(&b)
+        .into_iter()
+        .filter(|text| text == "a node died");
+    assert_eq!(deaths.count(), 1);
+}
+
+const HISTORY: HistoryLimits = HistoryLimits {
+    messages: NonZeroU32::new(9).unwrap(),
+    keep: Duration::from_secs(600),
+};
+
+async fn replayed(node: &TestNode) -> Vec<String> {
+    node.load_history(&topic(), HISTORY).await.unwrap();
+    node.with_lane(Lane(0), |lane| {
+        let last = lane.unwrap().last(&topic(), 9, HISTORY, Instant::now());
+        texts(&last.unwrap())
+    })
+}
+
+/// The first copy of an entry is removed before a node starts, which then reads the second one.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_may_have_missed_the_first_copy_of_an_entry_does_not_deliver_the_second() {
+    let server = server();
+    let engine = server.connect();
+    let (a, b) = (start_with(engine.clone(), 1), start(&server, 2));
+    publish_to(&a, "before", Some(HISTORY)).await.unwrap();
+    server.pause();
+    let unanswered = publish_to(&a, "x", Some(HISTORY));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    engine.cut();
+    server.resume().await;
+    let at = publish_to(&b, "first", Some(HISTORY)).await.unwrap();
+    assert_eq!(since(&b, at), Ok(vec![]));
+    server.trim(Lane(0), 0);
+    let late = start(&server, 3);
+    late.ready().await;
+    let from = publish_to(&b, "between", Some(HISTORY)).await.unwrap();
+    late.reached(from).await;
+    engine.heal();
+    assert_eq!(unanswered.await, Err(AppendError::Unconfirmed));
+    let at = publish_to(&a, "after", Some(HISTORY)).await.unwrap();
+    b.reached(at).await;
+    late.reached(at).await;
+    // A client that has had the message comes from the other node.
+    let all = ["before", "x", "first", "between", "after"];
+    let of_messages = |node| {
+        let mut texts = received(node);
+        texts.retain(|text| all.contains(&&**text) || text.starts_with("reset"));
+        texts
+    };
+    assert_eq!(of_messages(&b), all);
+    assert_eq!(since(&b, from), Ok(vec!["after".into()]));
+    assert_eq!(since(&late, from), Err(ReplayError::Gap));
+    let resets = ["reset: Lost", "between", "reset: Uncertain", "after"];
+    assert_eq!(of_messages(&late), resets, "it knew no number of the other");
+    for node in [&a, &b, &late] {
+        assert_eq!(replayed(node).await, all);
+    }
 }
