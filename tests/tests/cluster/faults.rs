@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use ws_server::CloseCode;
 use ws_server::testkit::{Cluster, Restart};
 use ws_server::topic::PublishError;
 
-use crate::rooms::Command::{Enter, News, Subscribe};
+use crate::rooms::Command::{Enter, News, Replay, Subscribe};
 use crate::rooms::{Room, names, publish, text, visitor};
 
 #[tokio::test(start_paused = true)]
@@ -131,4 +131,36 @@ async fn a_lagging_node_resets_its_own_subscribers_only() {
     assert_eq!(there.closed().await.0, CloseCode::SERVICE_RESTART);
     assert_eq!(text(&mut here).await, "1");
     assert_eq!(text(&mut here).await, "2");
+}
+
+/// The log has executed an append that it did not answer, and is replaced with its content before
+/// any node has read it.
+#[tokio::test(start_paused = true)]
+async fn an_unanswered_publish_is_not_doubled_when_the_log_is_replaced() {
+    let cluster = Cluster::new(2).await;
+    publish(&cluster, 1, "before").await.unwrap();
+    cluster.settle().await;
+    cluster.pause();
+    let hub = cluster.node(0).hub();
+    let unanswered = hub.publish(Room(7), &"once".to_owned());
+    sleep(Duration::from_millis(50)).await;
+    for node in 0..2 {
+        cluster.cut(node);
+    }
+    cluster.resume().await;
+    cluster.new_generation();
+    for node in 0..2 {
+        cluster.heal(node);
+    }
+    assert_eq!(unanswered.await, Err(PublishError::Unconfirmed));
+    publish(&cluster, 1, "after").await.unwrap();
+    cluster.settle().await;
+    for node in 0..2 {
+        let mut client = visitor(&cluster, node, &[Replay(7, 5)]).await;
+        for expected in ["before", "once", "after"] {
+            assert_eq!(text(&mut client).await, expected);
+        }
+        let more = timeout(Duration::from_secs(1), client.receive()).await;
+        assert!(more.is_err(), "{more:?}");
+    }
 }

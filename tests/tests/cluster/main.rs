@@ -6,3 +6,4 @@ mod messages;
 mod model;
 mod pages;
 mod rooms;
+mod waiting;

@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep};
 use ws_server::cluster::Lane;
 use ws_server::testkit::Cluster;
 use ws_server::topic::SinceError;
-use ws_server::{CloseCode, Hub};
+use ws_server::{CloseCode, Hub, Socket, ws_handler};
 
 use crate::rooms::Command::{News, Publish, PublishTyping, Replay, Since, Subscribe, Typing};
-use crate::rooms::{Room, connect, publish, said, text, visitor};
+use crate::rooms::{Room, publish, said, text, visitor};
 
 #[tokio::test(start_paused = true)]
 async fn subscribers_of_all_nodes_get_every_message_once_and_in_one_order() {
@@ -180,19 +180,33 @@ fn publish_typing(hub: &Hub, text: &str) {
     );
 }
 
+/// Passes the messages of a room to its client.
+struct Follower;
+
+#[ws_handler]
+impl Follower {
+    fn init(socket: &Socket<Self>) -> Self {
+        socket.subscribe(Room(7));
+        Follower
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_messages_of_one_entry_reach_a_socket_in_one_write() {
-    let cluster = Cluster::new(1).await;
-    let mut client = visitor(&cluster, 0, &[Subscribe(7)]).await;
-    let receipts: Vec<_> = (0..40)
-        .map(|number| cluster.node(0).hub().publish(Room(7), &number.to_string()))
-        .collect();
-    let mut positions = Vec::new();
-    for receipt in receipts {
-        positions.push(receipt.await.unwrap());
+    let cluster = Cluster::new(2).await;
+    let follower = cluster.node(1).handler::<Follower>();
+    let mut client = follower.connect().await.unwrap();
+    for count in [1, 40] {
+        let before = client.writes();
+        let receipts: Vec<_> = (0..count)
+            .map(|number| cluster.node(0).hub().publish(Room(7), &number.to_string()))
+            .collect();
+        for receipt in receipts {
+            receipt.await.unwrap();
+        }
+        for number in 0..count {
+            assert_eq!(client.text().await, number.to_string());
+        }
+        assert_eq!(client.writes() - before, 1, "for {count} messages");
     }
-    for position in positions {
-        assert_eq!(said(&mut client).await.1, position);
-    }
-    drop(connect(&cluster, 0).await);
 }

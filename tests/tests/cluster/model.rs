@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use ws_server::CloseCode;
-use ws_server::cluster::Lane;
-use ws_server::testkit::{Cluster, Received, Restart, TestClient};
+use ws_server::testkit::{Cluster, Received, TestClient};
 use ws_server::topic::Position;
 
 use crate::rooms::{Command, Event, Room, connect, names};
 
+mod faults;
 mod reference;
 
 use reference::{Chain, Outcome, Published, Reference};
@@ -44,6 +44,8 @@ enum Mode {
     Restarting,
     /// Entries are removed that a node may not have read.
     Trimming,
+    /// The log loses last entries without a trace. Together with trimming, no census could be right.
+    Losing,
 }
 
 /// A client of one room, and what it has received on all its connections.
@@ -65,15 +67,18 @@ struct World {
     chains: Vec<Chain>,
     published: Arc<Mutex<Vec<Published>>>,
     is_alive: [bool; NODES],
+    /// When each node was killed or cut off last: what it has published before may be forgotten.
+    disturbed: [Option<Instant>; NODES],
 }
 
 impl World {
     async fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let mode = match random.below(3) {
+        let mode = match random.below(4) {
             0 => Mode::Lossless,
             1 => Mode::Restarting,
-            _ => Mode::Trimming,
+            2 => Mode::Trimming,
+            _ => Mode::Losing,
         };
         Self {
             mode,
@@ -83,11 +88,16 @@ impl World {
             chains: Vec::new(),
             published: Arc::default(),
             is_alive: [true; NODES],
+            disturbed: [None; NODES],
         }
     }
 
     fn publish(&mut self) {
         let node = self.random.below(NODES);
+        self.publish_on(node);
+    }
+
+    fn publish_on(&mut self, node: usize) {
         for _ in 0..=self.random.below(5) {
             let room = self.random.below(3) as u64 % ROOMS;
             let mut all = self.published.lock().unwrap();
@@ -99,8 +109,10 @@ impl World {
                 .publish(Room(room), &id.to_string());
             all.push(Published {
                 room,
+                node,
                 at: Instant::now(),
                 outcome: Outcome::Unknown,
+                lost: None,
             });
             drop(all);
             let published = self.published.clone();
@@ -112,18 +124,19 @@ impl World {
     }
 
     async fn join(&mut self) {
-        if self.clients.len() == CLIENTS {
-            return;
-        }
         let node = self.random.below(NODES);
-        if !self.is_alive[node] {
-            return;
-        }
         let room = self.random.below(3) as u64 % ROOMS;
         let command = match self.random.below(2) {
             0 => Command::Subscribe(room),
             _ => Command::Replay(room, self.random.below(6)),
         };
+        self.join_with(node, room, command).await;
+    }
+
+    async fn join_with(&mut self, node: usize, room: u64, command: Command) {
+        if self.clients.len() == CLIENTS || !self.is_alive[node] {
+            return;
+        }
         let mut connection = connect(&self.cluster, node).await;
         connection.send_json(&command).await;
         sleep(Duration::from_millis(1)).await;
@@ -134,6 +147,11 @@ impl World {
             member: None,
             chain: Chain::new(room, Instant::now()),
         });
+    }
+
+    fn cut(&mut self, node: usize) {
+        self.disturbed[node] = Some(Instant::now());
+        self.cluster.cut(node);
     }
 
     /// Disconnects a client and connects it to any node, behind its last message.
@@ -162,6 +180,7 @@ impl World {
         if client.last.is_none() {
             client.chain = Chain::new(client.room, Instant::now());
         }
+        client.chain.attached = Instant::now();
         client.connection = Some(connection);
     }
 
@@ -227,6 +246,7 @@ impl World {
         let node = self.random.below(NODES);
         if self.is_alive[node] {
             self.is_alive[node] = false;
+            self.disturbed[node] = Some(Instant::now());
             self.cluster.kill(node).await;
         } else {
             // A node becomes ready only if it can reach the log.
@@ -244,23 +264,8 @@ impl World {
         }
     }
 
-    fn lose_something(&mut self) {
-        let lane = Lane(u16::try_from(self.random.below(8)).unwrap());
-        let keep = self.random.below(3);
-        let server = self.cluster.server();
-        match self.mode {
-            Mode::Lossless => {}
-            Mode::Trimming => server.trim(lane, keep),
-            Mode::Restarting => match keep {
-                0 => server.save(),
-                1 => server.restart(Restart::Saved),
-                _ => server.restart(Restart::Current),
-            },
-        }
-    }
-
     async fn step(&mut self) {
-        match self.random.below(26) {
+        match self.random.below(27) {
             0..10 => self.publish(),
             10 | 11 => self.join().await,
             12..15 => self.resume().await,
@@ -271,11 +276,15 @@ impl World {
             }
             18 => self.cluster.server().fail(0),
             19 => self.kill_or_restart().await,
-            20 => self.cluster.cut(self.random.below(NODES)),
+            20 => {
+                let node = self.random.below(NODES);
+                self.cut(node);
+            }
             21 => self.cluster.heal(self.random.below(NODES)),
             22 => self.cluster.pause(),
             23 => self.cluster.resume().await,
-            _ => self.lose_something(),
+            24 => self.wait_with_a_replay().await,
+            _ => self.lose_something().await,
         }
         let most = if self.random.below(10) == 0 {
             8_000
@@ -333,6 +342,7 @@ impl World {
         Reference {
             published: &published,
             chains: &self.chains,
+            disturbed: &self.disturbed,
         }
         .check()
     }

@@ -148,6 +148,7 @@
 #[macro_use]
 mod journal;
 mod probe;
+mod promises;
 mod tab;
 
 mod backlog;

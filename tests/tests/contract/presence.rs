@@ -99,7 +99,11 @@ fn pairs(names: &[&str]) -> Vec<(String, Member)> {
 fn snapshot(names: &[&str]) -> Event {
     let members = pairs(names);
     let topic = "room/7".to_owned();
-    MembersEvent::Snapshot { topic, members }
+    MembersEvent::Snapshot {
+        topic,
+        members,
+        stale: false,
+    }
 }
 
 fn changes(entered: &[&str], changed: Vec<(String, Member)>, left: &[&str]) -> Event {
@@ -108,6 +112,7 @@ fn changes(entered: &[&str], changed: Vec<(String, Member)>, left: &[&str]) -> E
         entered: pairs(entered),
         changed,
         left: left.iter().map(|key| (*key).to_owned()).collect(),
+        stale: false,
     }
 }
 

@@ -8,8 +8,12 @@ use ws_server::topic::{Position, PublishError};
 /// A message, with the number of its place in the list as text.
 pub(super) struct Published {
     pub(super) room: u64,
+    /// The node that has published it.
+    pub(super) node: usize,
     pub(super) at: Instant,
     pub(super) outcome: Outcome,
+    /// When the log has lost it.
+    pub(super) lost: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +40,8 @@ impl Outcome {
 pub(super) struct Chain {
     room: u64,
     since: Instant,
+    /// When the client has come to its node.
+    pub(super) attached: Instant,
     pub(super) received: Vec<usize>,
     /// The client is still connected.
     pub(super) is_open: bool,
@@ -48,6 +54,7 @@ impl Chain {
         Self {
             room,
             since,
+            attached: since,
             received: Vec::new(),
             is_open: false,
             is_broken: false,
@@ -58,6 +65,8 @@ impl Chain {
 pub(super) struct Reference<'w> {
     pub(super) published: &'w [Published],
     pub(super) chains: &'w [Chain],
+    /// When each node was killed or cut off last.
+    pub(super) disturbed: &'w [Option<Instant>],
 }
 
 impl Reference<'_> {
@@ -88,9 +97,16 @@ impl Reference<'_> {
             return Ok(());
         }
         for (id, message) in self.published.iter().enumerate() {
+            // If its author is dead, or has another name since, there is no trace of it. A client that
+            // has come later may be at a node that did not know it either.
+            let is_unknown = message.lost.is_some_and(|lost| {
+                self.disturbed[message.node].is_some_and(|at| at > message.at)
+                    || chain.attached > lost
+            });
             let is_required = message.room == chain.room
                 && message.outcome == Outcome::Accepted
-                && message.at > chain.since;
+                && message.at > chain.since
+                && !is_unknown;
             if is_required && !received.contains(&id) {
                 return Err(format!("message {id} is missing in {chain:?}"));
             }

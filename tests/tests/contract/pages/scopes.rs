@@ -47,6 +47,21 @@ async fn a_push_reaches_only_its_scope() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pushes_of_one_task_keep_their_order_whatever_their_scope() {
+    let (kit, _) = server().await;
+    let visitor = kit.user("ada").await;
+    let page = visitor.page();
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    for n in (0..40).step_by(4) {
+        assert_eq!(kit.hub().broadcast("n", &n), 1);
+        assert_eq!(page.push("n", &(n + 1)), 1);
+        assert_eq!(kit.hub().user("ada").push("n", &(n + 2)), 1);
+        assert_eq!(visitor.session().push("n", &(n + 3)), 1);
+    }
+    assert_eq!(tab.received_so_far().await, numbers(0..40));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_value_that_cannot_be_encoded_is_not_pushed() {
     let (kit, visitor) = server().await;
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;

@@ -23,6 +23,7 @@ async fn members_that_are_too_large_to_list_close_no_watcher() {
     let count = |count| MembersEvent::Count {
         topic: "room/7".to_owned(),
         count,
+        stale: false,
     };
     assert_eq!(late.json::<Event>().await, count(400));
     tokio::time::sleep(TICK).await;

@@ -47,6 +47,7 @@ async fn above_500_members_watchers_get_counts() {
     let count = |count| MembersEvent::Count {
         topic: "room/7".to_owned(),
         count,
+        stale: false,
     };
     enter(&guest, &key(500), "x");
     assert_eq!(watcher.json::<Event>().await, count(501));
@@ -109,6 +110,7 @@ async fn many_watchers_of_many_members_get_few_bytes() {
         let count = MembersEvent::Count {
             topic: "room/7".to_owned(),
             count: MEMBERS,
+            stale: false,
         };
         assert_eq!(received.last(), Some(&count));
     }
