@@ -11,7 +11,8 @@ const DEFAULTS = {
   random: Math.random,
 };
 const SECOND = 1_000;
-const STABLE = 10_000; // ends the back-off
+// Ends the back-off.
+const STABLE = 10_000;
 const MAX_DELAY = 2 ** 31 - 1;
 const FINAL_CODES = [1000, 1003, 1007, 1008, 1009];
 const RETRY_STATUSES = [408, 409, 426, 429];
@@ -26,27 +27,36 @@ export class RequestError extends Error {
 class Connection extends EventTarget {
   #options;
   #url;
-  #page; // of a stream
-  #at = {}; // places in the log, by lane
-  #rebased; // on this connection
+  // Of a stream.
+  #page;
+  // Places in the log, by lane.
+  #at = {};
+  // On this connection.
+  #rebased;
   #state = Object.freeze({ phase: "connecting" });
   #life = new AbortController();
-  #attempt; // older ones are ignored
+  // Older ones are ignored.
+  #attempt;
   #socket;
   #openedAt;
   #triedAt;
   #failures = 0;
-  #memory = { blocked: 0 }; // handshakes in a row that were not answered
+  // Handshakes in a row that were not answered.
+  #memory = { blocked: 0 };
   #timer;
   #calls = new Map();
   #firstCall;
   #lastCall;
-  #outbox = []; // sent entries have an id
-  #written = 0; // on this socket
+  // Sent entries have an id.
+  #outbox = [];
+  // On this socket.
+  #written = 0;
   #lastId = 0;
   #acked = 0;
-  #freshness; // stale, fresh, or undefined
-  #renewed; // after a logon
+  // Stale, fresh, or undefined.
+  #freshness;
+  // After a logon.
+  #renewed;
   #unconfirmed;
   #reported;
 
@@ -503,8 +513,8 @@ export function connect(url, options) {
   return new Connection(url, options);
 }
 
-export function connectPage(url, options) {
-  return new Connection(url, options, options ?? {});
+export function connectPage(url, options = {}) {
+  return new Connection(url, options, options);
 }
 
 function fromTag() {
