@@ -72,8 +72,13 @@ impl Pipe {
         wake(waker);
     }
 
-    /// Adds frames of the client, and waits until the connection has read them.
+    /// Adds frames of the client when the connection has read all earlier ones, and waits until it
+    /// has read these.
+    ///
+    /// The frames of an aborted POST stay, because the connection may have read a part of them. Since
+    /// the next POST waits for them, the frames of at most one body are unread.
     pub(super) async fn send(&self, frames: Vec<u8>) -> Result<(), PostError> {
+        poll_fn(|cx| self.poll_read_by_connection(cx)).await?;
         self.push_frames(&frames);
         drop(frames);
         poll_fn(|cx| self.poll_read_by_connection(cx)).await

@@ -175,6 +175,21 @@ async fn a_post_that_the_connection_does_not_read_before_its_end_is_refused() {
 }
 
 #[tokio::test]
+async fn aborted_posts_leave_at_most_one_body_unread() {
+    let mut attached = Attached::new();
+    let attachment = attached.attachment.clone();
+    for body in [b"one", b"two", b"six"] {
+        let turn = attachment.turn().await.unwrap();
+        assert_eq!(turn.send(body).now_or_never(), None);
+    }
+    assert_eq!(attached.read().unwrap(), up::frames(b"one"));
+    assert_eq!(attached.read(), None);
+    let turn = attachment.turn().await.unwrap();
+    assert_eq!(turn.send(b"two").now_or_never(), None);
+    assert_eq!(attached.read().unwrap(), up::frames(b"two"));
+}
+
+#[tokio::test]
 async fn posts_take_turns_and_the_third_is_refused() {
     let attached = Attached::new();
     let attachment = &attached.attachment;
