@@ -366,6 +366,19 @@ impl PageQueue {
         }
     }
 
+    /// The position of the script that has acknowledged everything up to [`base`](Self::base): its
+    /// acknowledgements have overtaken its handshake if it reports an earlier offset. If messages
+    /// behind that offset were dropped, the position stays, because the page may not have got the
+    /// reset.
+    pub(super) fn at_least_acknowledged(&self, SentOffset(offset): SentOffset) -> SentOffset {
+        let knows_resets = self.dropped <= offset && self.reset_at.is_none_or(|at| at <= offset);
+        SentOffset(if knows_resets {
+            offset.max(self.base)
+        } else {
+            offset
+        })
+    }
+
     /// Continues on a new socket without a known offset: it receives everything that is kept.
     pub(super) fn restart(&mut self) {
         self.sent = self.base;

@@ -168,7 +168,15 @@ impl StreamState {
         let from = match position {
             _ if continued => Some(self.queue.check(self.queue.base())?),
             Some(Position { epoch: own, .. }) if own != Epoch::Ours(epoch) => None,
-            Some(Position { offset, .. }) => Some(self.queue.check(offset)?),
+            Some(Position { offset, .. }) => {
+                let reported = self.queue.check(offset)?;
+                let is_same_script = client.is_some() && client == self.client;
+                Some(if is_same_script {
+                    self.queue.at_least_acknowledged(reported)
+                } else {
+                    reported
+                })
+            }
             None => Some(self.queue.check(0)?),
         };
         Ok(ResumePlan {

@@ -10,6 +10,7 @@ use crate::message::Message;
 use crate::session::Sessions;
 
 mod ending;
+mod returning;
 
 const LIMITS: PageLimits = PageLimits {
     messages: 8,

@@ -12,7 +12,7 @@ use crate::page::feed::MessageId;
 const ROOM: usize = 2_000;
 
 /// A socket whose outbox is full until the client reads.
-struct SlowSocket {
+pub(super) struct SlowSocket {
     outbox: Outbox,
     closed: Mutex<Option<CloseCode>>,
     received: Arc<ReceivedBytes>,
@@ -56,6 +56,16 @@ impl SlowSocket {
 
     /// A socket of a page at this position, with an outbox for this number of frames.
     fn attach_at(fixture: &Fixture, position: Option<Position>, frames: usize) -> Arc<Self> {
+        Self::attach_as(fixture, position, Some(1), frames)
+    }
+
+    /// The same for this script.
+    pub(super) fn attach_as(
+        fixture: &Fixture,
+        position: Option<Position>,
+        client: Option<u64>,
+        frames: usize,
+    ) -> Arc<Self> {
         let socket = Arc::new(Self {
             outbox: Outbox::new(ROOM, frames),
             closed: Mutex::default(),
@@ -63,7 +73,7 @@ impl SlowSocket {
         });
         let report = PageReport {
             position,
-            client: Some(1),
+            client,
             cursor: None,
         };
         let page_socket: Arc<dyn PageSocket> = socket.clone();
@@ -88,7 +98,7 @@ impl SlowSocket {
     }
 
     /// The client reads everything that waits.
-    fn drain(&self, stream: &Stream) -> FollowUp {
+    pub(super) fn drain(&self, stream: &Stream) -> FollowUp {
         self.outbox.connect(Some(self.received.clone()));
         self.outbox.flush_direct();
         assert_eq!(self.outbox.buffered(), 0);
@@ -107,7 +117,7 @@ impl SlowSocket {
         self.received_text().contains("\"reset\"")
     }
 
-    fn received_text(&self) -> String {
+    pub(super) fn received_text(&self) -> String {
         let bytes = self.received.0.lock().unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     }
