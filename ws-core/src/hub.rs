@@ -30,8 +30,8 @@ mod shutdown;
 mod stats;
 
 #[cfg(feature = "cluster")]
-pub use cluster::ClusterOptions;
-pub use pages::UserPages;
+pub use cluster::{ClusterNode, ClusterOptions, ClusterView};
+pub use pages::PagesOf;
 pub use permits::{NoPermit, Permit};
 
 use crate::log::Secrets;
@@ -95,6 +95,8 @@ struct HubShared {
     /// Handles the messages of pages that have no handler of their own.
     page_hook: pages::PageHook,
     counters: HubCounters,
+    #[cfg(feature = "cluster")]
+    handshakes: std::sync::OnceLock<cluster::HandshakeRate>,
 }
 
 impl fmt::Debug for Hub {
@@ -169,6 +171,8 @@ impl Hub {
             pages,
             page_hook: pages::PageHook::default(),
             counters,
+            #[cfg(feature = "cluster")]
+            handshakes: std::sync::OnceLock::new(),
         };
         Self {
             inner: Arc::new(inner),

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::decode::DecodeError;
 use crate::message::Message;
 use crate::session::{Session, SessionError};
+use crate::topic::{PublishError, Pushed};
 use crate::wire::{NewPage, Push, json};
 
 mod anonymous;
@@ -37,7 +38,7 @@ pub use tag::{BrowserClientPaths, StreamTag, StreamUrl};
 pub use crate::wire::PAGE_PROTOCOL;
 
 pub(crate) use feed::Feed;
-pub(crate) use registry::{OpenError, OpenedCursor, Pages, RefusedCursor};
+pub(crate) use registry::{OpenError, OpenedCursor, Pages, PushTo, RefusedCursor};
 pub(crate) use resumed::{PageResume, PageReturn, RestoredBy};
 pub(crate) use stream::{
     Accepted, AttachError, AttachRequest, Epoch, PageReport, PageSocket, Position, Progress,
@@ -262,13 +263,40 @@ impl Page {
     /// a reset and must load its state again. A connection from before a logon is closed, and the
     /// push waits for a connection of the new session.
     ///
-    /// Returns the number of pages that accepted it: 1, or 0 if the page has ended. If the payload
+    /// Returns the number of pages that accepted it: 1, or 0 if the page has ended. If several
+    /// servers share a log, the page may be on another one: then the number is 0 too. If the payload
     /// cannot be encoded, nothing is sent, and the error is logged at `error`.
     pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
         let push = Push::event_or_log(event, payload);
-        let accepted =
-            push.is_some_and(|push| self.pages.push_to(&self.id.text, &self.session, &push));
-        usize::from(accepted)
+        push.map_or(0, |push| self.push_encoded(&push).reached())
+    }
+
+    fn push_encoded(&self, push: &Push) -> Pushed {
+        self.pages.push_to(&self.id.text, &self.session, push)
+    }
+
+    /// Same as [`push`](Self::push), and waits until the event is in the log that several servers
+    /// share. The returned number counts only the pages of this server.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # let hub = ws_server::Hub::default();
+    /// # let (session, _) = hub.sessions().begin().await.unwrap();
+    /// # let page = hub.open_page(&session).unwrap();
+    /// assert_eq!(page.send("count", &1).await, Ok(1));
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if it cannot be encoded or was not logged.
+    pub fn send<T: Serialize + ?Sized>(
+        &self,
+        event: &str,
+        payload: &T,
+    ) -> impl Future<Output = Result<usize, PublishError>> + Send + use<T> {
+        let pushed = Push::encode(event, payload).map(|push| self.push_encoded(&push));
+        async { pushed.map(Pushed::confirmed)?.await }
     }
 
     /// Returns the HTML that attaches the page to a route, such as `&Routes::stream()`: one

@@ -14,9 +14,11 @@ mod keeper;
 mod live;
 mod memory;
 mod newcomer;
+mod notice;
 mod options;
 mod pages;
 mod private;
+mod pushes;
 mod record;
 mod registry;
 mod server;
@@ -39,5 +41,6 @@ pub use sessions::{NoSession, Sessions};
 pub use store::{ForeignSession, SessionSource, SessionStore};
 
 pub(crate) use live::Attachment;
+pub(crate) use notice::SessionNotice;
 pub(crate) use pages::SessionPages;
 pub(crate) use server::SessionSocket;

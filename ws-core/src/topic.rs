@@ -41,6 +41,7 @@ mod publish;
 #[cfg(feature = "cluster")]
 mod publish_shared;
 mod publisher;
+mod pushed;
 mod receipt;
 mod round;
 #[cfg(feature = "cluster")]
@@ -65,6 +66,7 @@ pub(crate) use logged::NewSubscription;
 pub use named::AsTopic;
 pub use position::{Position, SinceError};
 pub(crate) use publish::AfterUnlock;
+pub(crate) use pushed::Pushed;
 pub use receipt::{LoggedReceipt, PublishError, PublishOutcome, Published, Receipt, ReceiptKind};
 #[cfg(feature = "cluster")]
 pub(crate) use shared::SharedLog;

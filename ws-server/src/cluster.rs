@@ -5,7 +5,7 @@
 //! reads every lane in order. An [`Engine`] holds the lanes.
 
 #[doc(inline)]
-pub use ws_core::hub::ClusterOptions;
+pub use ws_core::hub::{ClusterNode, ClusterOptions, ClusterView};
 #[doc(inline)]
 pub use ws_core::log::shared::{
     Append, Census, Engine, EngineError, EngineHealth, EngineMemory, EngineState, HistoryMessage,

@@ -252,7 +252,7 @@ pub mod page {
     //!
     //! The protocol is described in `PAGE-PROTOCOL.md`.
     #[doc(inline)]
-    pub use ws_core::hub::UserPages;
+    pub use ws_core::hub::PagesOf;
     #[doc(inline)]
     pub use ws_core::page::{
         NoPage, PAGE_PROTOCOL, Page, PageMessage, PageSubscribeError, Resumable, ResumeReason,

@@ -27,6 +27,12 @@ pub async fn admit(
     if !hub.is_ready() {
         return Err(Refusal::unavailable("the server is starting"));
     }
+    #[cfg(feature = "cluster")]
+    hub.admit_handshake()?;
+    #[cfg(feature = "cluster")]
+    if checked.lookup().is_some() && hub.has_failed_closed() {
+        return Err(Refusal::unavailable("the server cannot reach its cluster"));
+    }
     let found = visitor(hub, request, &checked).await;
     let found = found.inspect_err(|error| {
         policy

@@ -1,6 +1,7 @@
 //! A hub on a log that several nodes share.
 
-use std::sync::{Arc, Weak};
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Hub;
@@ -8,14 +9,20 @@ use crate::close::Close;
 
 use crate::limits::ServerLimits;
 use crate::log::shared::{
-    AfterLane, AppendLimits, Apply, Author, Engine, EngineHealth, Event, Incarnation, Incarnations,
-    Lag, Node, NodeOptions, Record, RecordedMember, WindowLimits,
+    AppendLimits, Engine, EngineHealth, Incarnation, Incarnations, Node, NodeOptions, WindowLimits,
 };
-use crate::log::{Lane, Lanes, Secrets};
-use crate::presence::event::Freshness;
-use crate::presence::topics::Presence;
+use crate::log::{Lanes, Secrets};
 use crate::session::Sessions;
-use crate::topic::{Burst, SharedLog, Topics};
+use crate::topic::{SharedLog, Topics};
+
+mod applied;
+mod disconnect;
+mod handshakes;
+mod view;
+
+use applied::HubState;
+pub(super) use handshakes::HandshakeRate;
+pub use view::{ClusterNode, ClusterView};
 
 /// The options of a server that shares its log with others. All of them must have the same lanes.
 ///
@@ -45,6 +52,14 @@ pub struct ClusterOptions {
     pub window: Duration,
     /// Bytes of the messages of all lanes that are kept so; 64 MiB by default.
     pub window_bytes: usize,
+    /// How long the log may be unavailable before this server closes all connections that have a
+    /// session, with 1013, and refuses new ones with 503: it could not learn that a session has
+    /// ended. `None`, the default, keeps them open.
+    pub fail_closed_after: Option<Duration>,
+    /// WebSocket handshakes that this server admits per second, so that the clients of a server that
+    /// has died do not overrun the others; 2,000 by default, `None` for any number. Above it,
+    /// clients get 503 with a `Retry-After` of 1 to 5 seconds, which differs between them.
+    pub handshakes: Option<NonZeroU32>,
     /// Makes runs of tests repeatable.
     #[cfg(feature = "test-kit")]
     pub(crate) first_incarnation: Option<u64>,
@@ -64,6 +79,8 @@ impl ClusterOptions {
             queue_bytes: append.bytes,
             window: window.age,
             window_bytes: 64 * 1024 * 1024,
+            fail_closed_after: None,
+            handshakes: NonZeroU32::new(2_000),
             #[cfg(feature = "test-kit")]
             first_incarnation: None,
         }
@@ -92,6 +109,18 @@ impl ClusterOptions {
     pub const fn window(mut self, age: Duration, bytes: usize) -> Self {
         self.window = age;
         self.window_bytes = bytes;
+        self
+    }
+
+    /// Sets how long the log may be unavailable before connections with a session are closed.
+    pub const fn fail_closed_after(mut self, outage: Option<Duration>) -> Self {
+        self.fail_closed_after = outage;
+        self
+    }
+
+    /// Sets how many handshakes per second the server admits.
+    pub const fn handshakes(mut self, per_second: Option<NonZeroU32>) -> Self {
+        self.handshakes = per_second;
         self
     }
 
@@ -124,6 +153,7 @@ impl ClusterOptions {
                 bytes: self.window_bytes / self.lanes.count(),
             },
             history_bytes,
+            fail_closed_after: self.fail_closed_after,
         }
     }
 }
@@ -173,10 +203,11 @@ impl Hub {
         let history = limits.history;
         let topics = Topics::with_secrets(limits.publish_inline, history, secrets);
         let hub = Self::with_topics(&limits, sessions, topics);
-        let apply = HubState {
-            topics: Arc::downgrade(&hub.inner.topics),
-            presence: Arc::downgrade(&hub.inner.presence),
-        };
+        if let Some(per_second) = options.handshakes {
+            let rate = HandshakeRate::new(per_second);
+            assert!(hub.inner.handshakes.set(rate).is_ok(), "the hub is new");
+        }
+        let apply = HubState(Arc::downgrade(&hub.inner));
         let node = Node::new(engine, apply, options.node(history));
         let inner = Arc::downgrade(&hub.inner);
         let close = move |id, close: &Close| {
@@ -201,6 +232,12 @@ impl Hub {
         }
     }
 
+    /// Whether connections with a session are refused, because the log is unavailable for too long.
+    pub(crate) fn has_failed_closed(&self) -> bool {
+        let shared = self.inner.topics.shared();
+        shared.is_some_and(|shared| shared.node().has_failed_closed())
+    }
+
     /// The number of messages of topics with `relay: live` that did not reach the log for the other
     /// servers: it was too slow or unavailable.
     pub fn relay_losses(&self) -> u64 {
@@ -220,84 +257,5 @@ impl Hub {
     pub fn skipped_entries(&self) -> u64 {
         let shared = self.inner.topics.shared();
         shared.map_or(0, |shared| shared.node().skipped().unread())
-    }
-}
-
-/// Applies what was read from the log to the state of a hub.
-struct HubState {
-    topics: Weak<Topics>,
-    presence: Weak<Presence>,
-}
-
-impl HubState {
-    fn parts(&self) -> Option<(Arc<Topics>, Arc<Presence>)> {
-        Some((self.topics.upgrade()?, self.presence.upgrade()?))
-    }
-
-    fn with_presence(&self, run: impl FnOnce(&Presence, &Node)) {
-        if let Some((topics, presence)) = self.parts()
-            && let Some(shared) = topics.shared()
-        {
-            run(&presence, shared.node());
-        }
-    }
-}
-
-impl Apply for HubState {
-    fn apply(&self, event: &Event<'_>, author: Author) -> AfterLane {
-        let (topics, presence) = self.parts()?;
-        let shared = topics.shared()?;
-        match event {
-            Event::Message { at, message, .. } => topics.deliver_read(message, Some(*at), author),
-            Event::Relayed { message, .. } if author == Author::Another => {
-                topics.deliver_read(message, None, author)
-            }
-            Event::Record {
-                at,
-                author: incarnation,
-                record: Record::Member { kind, content },
-            } => {
-                let by = (*incarnation, author);
-                presence.apply_read(shared.node(), (*kind, content), *at, by)
-            }
-            Event::Record {
-                at,
-                author: incarnation,
-                record: Record::Cleared,
-            } => Some(presence.clear_read(shared.node(), *incarnation, *at)),
-            Event::Reset { at, .. } => {
-                presence.reset_lane(at.lane);
-                topics.reset_lane(shared, at.lane)
-            }
-            _ => None,
-        }
-    }
-
-    fn burst(&self, apply: &mut dyn FnMut()) {
-        let _burst = Burst::open();
-        apply();
-    }
-
-    fn load_members(&self, members: Vec<RecordedMember>) {
-        if let Some(presence) = self.presence.upgrade() {
-            presence.load_members(&members);
-        }
-    }
-
-    fn died(&self, dead: Incarnation) {
-        self.with_presence(|presence, node| presence.died(node, dead));
-    }
-
-    fn announce(&self, lane: Lane) {
-        self.with_presence(|presence, node| presence.announce(node, lane));
-    }
-
-    fn set_lag(&self, lag: Lag) {
-        if let Some(presence) = self.presence.upgrade() {
-            presence.set_freshness(match lag {
-                Lag::None => Freshness::Current,
-                Lag::Stale => Freshness::Stale,
-            });
-        }
     }
 }

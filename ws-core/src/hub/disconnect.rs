@@ -10,8 +10,8 @@ use crate::socket::ConnectionShared;
 use crate::topic::AsTopic;
 
 impl Hub {
-    /// Closes one connection, after the messages that are queued for it. Returns whether it was
-    /// open.
+    /// Closes one connection of this server, after the messages that are queued for it. Returns
+    /// whether it was open.
     ///
     /// ```
     /// use ws_server::prelude::*;
@@ -27,7 +27,9 @@ impl Hub {
     }
 
     /// Closes the connections of all current sessions of a user, after the messages that are queued
-    /// for them. Returns how many were open.
+    /// for them; if several servers share a log, on all of them. Returns how many were open on this
+    /// server. While the log is unavailable, only those of this server are closed, after
+    /// `publish_timeout`.
     ///
     /// The sessions stay valid: to end them as well, use
     /// [`Sessions::end_user`](crate::session::Sessions::end_user).
@@ -39,12 +41,18 @@ impl Hub {
     /// assert_eq!(hub.disconnect_user("ada", Close::GOING_AWAY), 0);
     /// ```
     pub fn disconnect_user(&self, user: &str, close: impl Into<Close>) -> usize {
-        self.close_all(&close.into(), |connection| connection.is_of_user(user))
+        let close = close.into();
+        #[cfg(feature = "cluster")]
+        if let Some(open) = self.disconnect_user_everywhere(user, &close) {
+            return open;
+        }
+        self.close_all(&close, |connection| connection.is_of_user(user))
     }
 
     /// Closes the connections whose client or handler is subscribed to a topic, and the sockets of
-    /// subscribed pages, after the messages that are queued for them. Returns how many were open. A
-    /// page stays subscribed and connects again, unless its route refuses that: end its subscription
+    /// subscribed pages, after the messages that are queued for them. Returns how many were open. The
+    /// connections of a declared topic are closed on all servers that share its log, as
+    /// [`disconnect_user`](Self::disconnect_user) describes. A page stays subscribed and connects again, unless its route refuses that: end its subscription
     /// with [`Page::unsubscribe`](crate::page::Page::unsubscribe).
     ///
     /// ```
@@ -55,8 +63,13 @@ impl Hub {
     /// assert_eq!(hub.disconnect_topic(&auction, Close::NORMAL), 0);
     /// ```
     pub fn disconnect_topic(&self, topic: impl AsTopic, close: impl Into<Close>) -> usize {
-        let ids: HashSet<_> = self.inner.topics.subscribers(&topic.as_topic_ref().key);
-        self.close_each(ids, &close.into())
+        let (key, close) = (topic.as_topic_ref().key, close.into());
+        #[cfg(feature = "cluster")]
+        if let Some(open) = self.disconnect_topic_everywhere(&key, &close) {
+            return open;
+        }
+        let ids: HashSet<_> = self.inner.topics.subscribers(&key);
+        self.close_each(ids, &close)
     }
 
     /// Closes the connections with these ids. Returns how many were open.
@@ -65,16 +78,30 @@ impl Hub {
         ids: impl IntoIterator<Item = ConnectionId>,
         close: &Close,
     ) -> usize {
-        let find = |id| {
-            let kinds = [ConnectionKind::Socket, ConnectionKind::PageHandler];
-            kinds
-                .into_iter()
-                .find_map(|kind| self.connections(kind).get(&id)?.upgrade())
-        };
-        close_connections(ids.into_iter().filter_map(find), close)
+        let ids = ids.into_iter();
+        close_connections(ids.filter_map(|id| self.find_connection(id)), close)
     }
 
-    fn close_all(&self, close: &Close, is_wanted: impl Fn(&ConnectionShared) -> bool) -> usize {
+    pub(super) fn find_connection(&self, id: ConnectionId) -> Option<Arc<ConnectionShared>> {
+        let kinds = [ConnectionKind::Socket, ConnectionKind::PageHandler];
+        let mut kinds = kinds.into_iter();
+        kinds.find_map(|kind| self.connections(kind).get(&id)?.upgrade())
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(super) fn count_open(&self, is_wanted: impl Fn(&ConnectionShared) -> bool) -> usize {
+        let kinds = [ConnectionKind::Socket, ConnectionKind::PageHandler];
+        let all = kinds
+            .into_iter()
+            .flat_map(|kind| self.open_connections(kind));
+        all.filter(|it| it.is_open() && is_wanted(it)).count()
+    }
+
+    pub(super) fn close_all(
+        &self,
+        close: &Close,
+        is_wanted: impl Fn(&ConnectionShared) -> bool,
+    ) -> usize {
         let mut closed = 0;
         for kind in [ConnectionKind::Socket, ConnectionKind::PageHandler] {
             let all = self.open_connections(kind).into_iter();

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::Hub;
 use crate::error::Refusal;
-use crate::page::{BrowserClientPaths, FreshPage, NoPage, Page, PageMessage, Pages};
+use crate::page::{BrowserClientPaths, FreshPage, NoPage, Page, PageMessage, Pages, PushTo};
 use crate::reply::{Reply, ReplyOrNever};
-use crate::session::{Session, SessionError};
-use crate::topic::{AsTopic, FromTopic};
+use crate::session::{Session, SessionError, SessionId};
+use crate::topic::{AsTopic, FromTopic, PublishError, Pushed};
 use crate::wire::Push;
 
 /// The application's function for messages of pages.
@@ -136,10 +136,59 @@ impl Hub {
     /// let hub = Hub::default();
     /// assert_eq!(hub.user("ada").push("mail", &1), 0);
     /// ```
-    pub fn user<'h>(&'h self, user: &'h str) -> UserPages<'h> {
-        UserPages {
+    pub fn user<'h>(&'h self, user: &'h str) -> PagesOf<'h> {
+        self.pages_of(PushTo::User(user))
+    }
+
+    /// The page with this id, for code that has no [`Page`], such as a job of another server.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let hub = ws_server::Hub::default();
+    /// let (session, _cookie) = hub.sessions().begin().await.unwrap();
+    /// let page = hub.open_page(&session).unwrap();
+    /// assert_eq!(hub.page_by_id(page.id()).push("report", &"ready"), 1);
+    /// assert_eq!(hub.page_by_id("unknown").push("report", &"ready"), 0);
+    /// # });
+    /// ```
+    pub fn page_by_id<'h>(&'h self, id: &'h str) -> PagesOf<'h> {
+        self.pages_of(PushTo::Page(id))
+    }
+
+    /// All pages of the session with this public id: [`Session::id`].
+    ///
+    /// ```
+    /// use ws_server::Hub;
+    /// use ws_server::session::SessionId;
+    ///
+    /// let hub = Hub::default();
+    /// let unknown = SessionId::from_bytes([0; 16]);
+    /// assert_eq!(hub.session(unknown).push("cart", &3), 0);
+    /// ```
+    pub fn session(&self, id: SessionId) -> PagesOf<'_> {
+        self.pages_of(PushTo::Session(id))
+    }
+
+    /// All pages.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let hub = ws_server::Hub::default();
+    /// let (session, _cookie) = hub.sessions().begin().await.unwrap();
+    /// let _page = hub.open_page(&session).unwrap();
+    /// assert_eq!(hub.everyone().send("maintenance", &"at ten o'clock").await, Ok(1));
+    /// # });
+    /// ```
+    pub fn everyone(&self) -> PagesOf<'_> {
+        self.pages_of(PushTo::All)
+    }
+
+    fn pages_of<'h>(&'h self, to: PushTo<'h>) -> PagesOf<'h> {
+        PagesOf {
             pages: &self.inner.pages,
-            user,
+            to,
         }
     }
 
@@ -155,8 +204,7 @@ impl Hub {
     /// # });
     /// ```
     pub fn broadcast<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
-        let push = Push::event_or_log(event, payload);
-        push.map_or(0, |push| self.inner.pages.push_to_all(&push))
+        self.everyone().push(event, payload)
     }
 
     /// The number of pages, including those in their grace period.
@@ -258,7 +306,11 @@ impl BrowserClientPaths {
     }
 }
 
-/// All pages of one user, returned by [`Hub::user`].
+/// The pages that get a push: those of a user, of a session, one, or all. See [`Hub::user`],
+/// [`Hub::session`], [`Hub::page_by_id`] and [`Hub::everyone`].
+///
+/// If several servers share a log, they are the pages on all of them. Pushes of one task arrive in
+/// order, also if they have different addressees.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
@@ -271,27 +323,44 @@ impl BrowserClientPaths {
 /// assert_eq!(hub.user("ada").push("mail", &"one new letter"), 1);
 /// # });
 /// ```
+#[derive(Clone, Copy)]
 #[must_use = "it does nothing before something is pushed"]
-pub struct UserPages<'h> {
+pub struct PagesOf<'h> {
     pages: &'h Pages,
-    user: &'h str,
+    to: PushTo<'h>,
 }
 
-impl UserPages<'_> {
-    /// Pushes an event to all of them, as [`Page::push`] does to one. Returns how many accept it.
+impl PagesOf<'_> {
+    /// Pushes an event to all of them, as [`Page::push`] does to one. Returns how many pages of this
+    /// server accept it.
     pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
         let push = Push::event_or_log(event, payload);
-        push.map_or(0, |push| self.pages.push_to_user(self.user, &push))
+        push.map_or(0, |push| self.pages.push(self.to, &push).reached())
     }
 
-    /// The number of these pages.
+    /// Same as [`push`](Self::push), and waits until the event is in the log that several servers
+    /// share, and the pages of this one have it.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if it cannot be encoded or was not logged.
+    pub fn send<T: Serialize + ?Sized>(
+        &self,
+        event: &str,
+        payload: &T,
+    ) -> impl Future<Output = Result<usize, PublishError>> + Send + use<T> {
+        let pushed = Push::encode(event, payload).map(|push| self.pages.push(self.to, &push));
+        async { pushed.map(Pushed::confirmed)?.await }
+    }
+
+    /// The number of these pages on this server.
     pub fn count(&self) -> usize {
-        self.pages.count_of_user(self.user)
+        self.pages.count_of(self.to)
     }
 }
 
-impl std::fmt::Debug for UserPages<'_> {
+impl std::fmt::Debug for PagesOf<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UserPages").finish_non_exhaustive()
+        f.debug_struct("PagesOf").finish_non_exhaustive()
     }
 }

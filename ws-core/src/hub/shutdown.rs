@@ -24,7 +24,9 @@ impl Hub {
         self.lock_shutdown().is_some()
     }
 
-    /// Closes every connection with 1001 and waits until each has run its `terminate`.
+    /// Closes every connection with 1001 and waits until each has run its `terminate`. If several
+    /// servers share a log, waits until it has everything that this one has published, and leaves
+    /// them: the members of this server leave at once.
     ///
     /// No new connections are accepted and no hooks are called any more. A running hook may end and
     /// reply in the first part of that time; then its client has the next part to answer the Close,
@@ -91,6 +93,10 @@ impl Hub {
             .is_err()
         {
             tracing::error!("the shutdown is overdue: a hook does not yield");
+        }
+        #[cfg(feature = "cluster")]
+        if let Some(shared) = self.topics().shared() {
+            shared.node().leave(times.end).await;
         }
     }
 

@@ -41,6 +41,12 @@ impl TopicName {
         Self(format!("{}{HASH_MARK}{hash}", &name[..end]).into())
     }
 
+    /// Whether it is the address of a push to pages: no pattern of a topic begins with `#`.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_address(&self) -> bool {
+        self.0.starts_with('#')
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

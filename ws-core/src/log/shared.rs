@@ -56,7 +56,7 @@ pub use engine::{
 #[cfg(fuzzing)]
 pub(super) use entry::check_round_trip;
 pub use entry::{Incarnation, marker};
-pub(crate) use entry::{LoggedMessage, Record};
+pub(crate) use entry::{LoggedMessage, NoticeKind, Record};
 #[cfg(feature = "test-kit")]
 pub use faults::{FaultyEngine, FaultyServer, Restart};
 pub(crate) use follow::Event;
@@ -64,7 +64,7 @@ pub use health::{EngineHealth, EngineMemory, EngineState};
 #[cfg(feature = "test-kit")]
 pub use memory::MemoryEngine;
 pub(crate) use node::{
-    AfterLane, Apply, Author, Incarnations, Lag, Node, NodeOptions, OpenedLane, ReplayError,
+    AfterLane, Apply, Author, Incarnations, Lag, Node, NodeOptions, OpenedLane, Repeat, ReplayError,
 };
 pub(crate) use window::WindowLimits;
 

@@ -9,14 +9,18 @@ use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::QueuedPush;
 use super::reaper::Reaper;
-use super::stream::{AttachError, AttachRequest, FollowUp, PageSocket, Stream, logon_close};
+use super::stream::{AttachError, AttachRequest, FollowUp, PageSocket, Stream};
 use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
-use crate::session::{Session, SessionGeneration, SessionId, SessionPages, SessionSubscribeError};
+#[cfg(feature = "cluster")]
+use crate::log::shared::{NoticeKind, Repeat};
+use crate::session::{
+    Session, SessionGeneration, SessionId, SessionNotice, SessionPages, SessionSubscribeError,
+};
 use crate::stats::RefusalCounters;
 use crate::throttle::LogThrottle;
-use crate::topic::{EventPlan, TopicKey, Topics};
+use crate::topic::{EventPlan, Pushed, TopicKey, Topics};
 use crate::wire::Push;
 
 mod anonymous;
@@ -26,6 +30,7 @@ mod ended;
 mod index;
 mod issuer;
 mod open;
+mod pushes;
 mod reap;
 mod refuse;
 mod relief;
@@ -39,6 +44,7 @@ use ended::EndedStreams;
 use index::PageIndex;
 use issuer::AnonymousIssuer;
 pub(crate) use open::OpenError;
+pub(crate) use pushes::PushTo;
 use relief::Relief;
 use session_topics::SessionTopics;
 pub(crate) use too_many::TooMany;
@@ -164,59 +170,6 @@ impl Pages {
         self.follow_up(stream, stream.end(close));
     }
 
-    /// Pushes to one page, for this session. Returns whether the page accepted it.
-    pub(super) fn push_to(&self, id: &Arc<str>, session: &Session, push: &Push) -> bool {
-        let stream = self.find_or_reopen(id, session);
-        let accepted = stream.is_some_and(|stream| stream.push(push));
-        self.relieve();
-        accepted
-    }
-
-    /// The stream of a page, for this session only: the user may have changed since the page was
-    /// opened.
-    pub(super) fn find_or_reopen(&self, id: &Arc<str>, session: &Session) -> Option<Arc<Stream>> {
-        let stream = self.find(id)?;
-        if stream.belongs_to_another_visitor(session) {
-            // The handler belongs to the earlier visitor too: a new stream begins.
-            self.end(&stream, &logon_close());
-            return self.open_at(id, session, stream.network(), None).ok();
-        }
-        self.rebase(&stream, session);
-        if let Some((before, follow_up)) = stream.adopt(session) {
-            self.reindex(&stream, &before, session);
-            self.follow_up(&stream, follow_up);
-        }
-        Some(stream)
-    }
-
-    /// Pushes to all pages of all sessions of a user. Returns the number of pages that accepted it.
-    pub(crate) fn push_to_user(&self, user: &str, push: &Push) -> usize {
-        let streams = self.streams_of_user(user);
-        self.deliver(streams, push)
-    }
-
-    /// The number of pages of all sessions of a user.
-    pub(crate) fn count_of_user(&self, user: &str) -> usize {
-        self.streams_of_user(user).len()
-    }
-
-    fn streams_of_user(&self, user: &str) -> Vec<Arc<Stream>> {
-        let index = self.index();
-        let sessions = index.users.get(user).into_iter().flatten();
-        let pages = sessions.filter_map(|session| index.sessions.get(session));
-        let pages: Vec<_> = pages.flatten().cloned().collect();
-        drop(index);
-        // A session that a logon has replaced no longer belongs to the user.
-        let current = |stream: &Arc<Stream>| stream.session().is_current();
-        pages.into_iter().filter(current).collect()
-    }
-
-    /// Pushes to every page. Returns the number of pages that accepted it.
-    pub(crate) fn push_to_all(&self, push: &Push) -> usize {
-        let streams: Vec<_> = self.index().pages.values().cloned().collect();
-        self.deliver(streams, push)
-    }
-
     /// Adds a message to these pages. Returns the number of pages that accepted it. Writes to the
     /// first sockets directly and leaves the rest to a task; the queue of each page keeps the
     /// order.
@@ -298,8 +251,8 @@ async fn pump(streams: Vec<Arc<Stream>>) {
 }
 
 impl SessionPages for Pages {
-    fn push(&self, session: SessionGeneration, push: &Push) -> usize {
-        self.deliver(self.streams_of_session(session), push)
+    fn push(&self, session: SessionGeneration, id: &dyn Fn() -> SessionId, push: &Push) -> Pushed {
+        self.push_to_session(session, id, push)
     }
 
     fn renewed(&self, before: SessionGeneration, now: SessionGeneration, user: Option<&str>) {
@@ -325,6 +278,18 @@ impl SessionPages for Pages {
     fn has_subscriptions(&self, session: SessionId) -> bool {
         self.has_session_topics(session)
     }
+
+    #[cfg(feature = "cluster")]
+    fn announce(&self, notice: &SessionNotice) {
+        if let Some(shared) = self.topics.shared() {
+            let content = notice.to_bytes().into();
+            let node = shared.node();
+            node.push_notice(NoticeKind::Session, content, Repeat::UntilAccepted);
+        }
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    fn announce(&self, _: &SessionNotice) {}
 
     fn ended(&self, session: SessionGeneration) {
         self.end_session(session);

@@ -48,6 +48,13 @@ impl SessionId {
         &self.0
     }
 
+    /// Reads the text of an id.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let bytes = BASE64.decode(text).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
     pub(super) fn new() -> Result<Self, SessionError> {
         random().map(Self)
     }
@@ -160,6 +167,12 @@ impl SessionKey {
     /// The key of no session.
     pub(super) fn of_nobody() -> Self {
         Self([0; 32])
+    }
+
+    /// The key that another server has reported.
+    #[cfg(feature = "cluster")]
+    pub(super) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// The bytes of the key, for use by a store.

@@ -18,7 +18,6 @@ use super::{SessionError, SessionGeneration, SessionId, SessionKey, SessionRecor
 use crate::error::EncodeError;
 use crate::id::ConnectionId;
 use crate::limits::deadline_after;
-use crate::wire::Push;
 
 /// While it is held, no other call of this process changes the session.
 pub(super) type WriteGuard = OwnedMutexGuard<()>;
@@ -326,33 +325,6 @@ impl Session {
     /// Whether the session has ended or expired. Its replacement after a logon may still be live.
     pub(crate) fn has_ended(&self) -> bool {
         self.live.is_ended() || self.live.is_expired()
-    }
-
-    /// Pushes an event to all pages of the session; see [`Page::push`](crate::page::Page::push). If
-    /// a logon has replaced the session, it has no pages. Returns the number of pages that accepted
-    /// the event.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
-    /// #     .block_on(async {
-    /// # let hub = ws_server::Hub::default();
-    /// let (session, _cookie) = hub.sessions().begin().await.unwrap();
-    /// let _page = hub.open_page(&session).unwrap();
-    /// assert_eq!(session.push("cart", &3), 1);
-    /// # });
-    /// ```
-    pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
-        let Some(push) = Push::event_or_log(event, payload) else {
-            return 0;
-        };
-        let server = self.live.server.upgrade();
-        let Some(server) = server.filter(|_| self.is_current()) else {
-            return 0;
-        };
-        let pages = server.backend().pages();
-        pages
-            .map(|pages| pages.push(self.generation(), &push))
-            .sum()
     }
 
     /// The number of logons that led to this session.

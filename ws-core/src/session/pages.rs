@@ -1,14 +1,14 @@
 //! The interface through which sessions reach their pages.
 
 use super::error::SessionSubscribeError;
-use super::{SessionGeneration, SessionId};
-use crate::topic::{EventPlan, TopicKey};
+use super::{SessionGeneration, SessionId, SessionNotice};
+use crate::topic::{EventPlan, Pushed, TopicKey};
 use crate::wire::Push;
 
 /// The pages of a server.
 pub(crate) trait SessionPages: Send + Sync {
-    /// Pushes to all pages of a session. Returns the number of pages that accepted it.
-    fn push(&self, session: SessionGeneration, push: &Push) -> usize;
+    /// Pushes to all pages of a session; `id` returns its public id, which must be computed.
+    fn push(&self, session: SessionGeneration, id: &dyn Fn() -> SessionId, push: &Push) -> Pushed;
     /// Notifies the pages of this session that a logon has replaced it with `now`, a session of
     /// this user.
     fn renewed(&self, before: SessionGeneration, now: SessionGeneration, user: Option<&str>);
@@ -23,6 +23,8 @@ pub(crate) trait SessionPages: Send + Sync {
     fn unsubscribe(&self, session: SessionGeneration, topic: &TopicKey) -> bool;
     /// Whether a session has a subscription.
     fn has_subscriptions(&self, session: SessionId) -> bool;
+    /// Notifies the other servers that share the log of this one.
+    fn announce(&self, notice: &SessionNotice);
     /// Ends the subscriptions of a session that has ended, up to this logon.
     fn ended(&self, session: SessionGeneration);
 }

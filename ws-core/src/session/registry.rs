@@ -108,10 +108,27 @@ impl Registry {
     /// Ends a session that the store has lost, up to this logon. A later logon is not affected,
     /// since the store may still have its session.
     pub(super) fn close_lost(&self, lost: &Live) {
-        let all = self.handles_of(lost.id).into_iter();
-        for live in all.filter(|live| live.renewals <= lost.renewals) {
+        self.close_up_to(lost.id, lost.renewals);
+    }
+
+    /// Ends the handles of a session, up to this logon.
+    pub(super) fn close_up_to(&self, id: SessionId, renewals: u32) {
+        let all = self.handles_of(id).into_iter();
+        for live in all.filter(|live| live.renewals <= renewals) {
             live.end();
         }
+    }
+
+    /// Another server has renewed a session. Returns the sessions that it has just replaced here.
+    #[cfg(feature = "cluster")]
+    pub(super) fn renew(&self, now: SessionGeneration, key: SessionKey) -> Vec<SessionGeneration> {
+        let all = self.handles_of(now.id).into_iter();
+        let older: Vec<_> = all.filter(|live| live.renewals < now.renewals).collect();
+        if let Some(live) = older.first() {
+            live.current_key.advance(now.renewals, key);
+        }
+        let renewed = older.iter().filter_map(|live| live.mark_renewed());
+        renewed.collect()
     }
 
     /// Ends every session in this process that matches. Returns whether there was any.

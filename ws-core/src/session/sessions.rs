@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use super::backend::Backend;
+use super::notice::EndedSession;
 use super::options::SessionOptions;
 use super::pages::SessionPages;
 use super::shared::SharedSessions;
@@ -15,6 +16,8 @@ use crate::limits::SessionLimits;
 
 mod foreign;
 mod lookup;
+#[cfg(feature = "cluster")]
+mod remote;
 mod renewal;
 
 pub use lookup::NoSession;
@@ -232,8 +235,9 @@ impl Sessions {
     }
 
     /// Ends a session: requests no longer find it, and its sockets are closed with 4401, including
-    /// those from before a logon. Sockets of this process are closed at once, those of another
-    /// process that shares the store within a quarter of the idle time. Returns whether there was a
+    /// those from before a logon. Sockets of this process are closed at once, and so are those of
+    /// other servers that share the log. If another process shares only the store, its sockets are
+    /// closed within a quarter of the idle time. Returns whether there was a
     /// session to end: false if it has ended already, or if a logon has replaced it, since only a
     /// handle to the new session can end that one.
     ///
@@ -263,7 +267,11 @@ impl Sessions {
         // Remove it even if it has ended in this process already: the store may still have it.
         let store = &self.inner.backend.store;
         let removed = store.remove_generation(live.key, live.generation());
-        let removed = self.inner.backend.with_timeout(removed).await?;
+        let removed = self.inner.backend.with_timeout(removed).await;
+        if !matches!(removed, Ok(false)) {
+            self.inner.announce_ends(&[live.generation().into()]);
+        }
+        let removed = removed?;
         // A request that loaded the session before the removal may hold a handle by now.
         self.inner.registry.close_lost(live);
         Ok(removed)
@@ -284,6 +292,11 @@ impl Sessions {
         for id in &removed {
             self.inner.registry.close(*id);
         }
+        let ended: Vec<_> = removed
+            .iter()
+            .map(|id| EndedSession::entirely(*id))
+            .collect();
+        self.inner.announce_ends(&ended);
         Ok(removed.len())
     }
 
@@ -314,6 +327,7 @@ impl Sessions {
             .await?;
         if let Some(id) = removed {
             closed |= self.inner.registry.close(id);
+            self.inner.announce_ends(&[EndedSession::entirely(id)]);
         }
         Ok(closed || removed.is_some())
     }

@@ -5,11 +5,14 @@ use std::sync::{Arc, Weak};
 use super::arrivals::ReplacedKeys;
 use super::backend::Backend;
 use super::keeper::Keeper;
+use super::notice::{EndedSession, MAX_ENDED};
 use super::options::{SECURE_PREFIX, SessionOptions};
 use super::registry::{AcquiredSession, Registry};
 use super::server::SessionServer;
 use super::store::DynStore;
-use super::{MemoryStore, SessionGeneration, SessionId, SessionKey, SessionRecord};
+use super::{
+    MemoryStore, Session, SessionGeneration, SessionId, SessionKey, SessionNotice, SessionRecord,
+};
 use crate::rates::AddressRates;
 use crate::throttle::LogThrottle;
 
@@ -71,6 +74,28 @@ impl SharedSessions {
             pages.for_each(|it| it.renewed(*before, session.generation(), session.user()));
         }
         acquired
+    }
+
+    /// Notifies the other servers of a change.
+    pub(super) fn announce(&self, notice: &SessionNotice) {
+        self.backend.pages().for_each(|it| it.announce(notice));
+    }
+
+    /// Notifies the other servers that a logon has made this session the current one.
+    pub(super) fn announce_renewal(&self, session: &Session) {
+        let live = &session.live;
+        self.announce(&SessionNotice::renewed(
+            live.generation(),
+            live.key,
+            live.user(),
+        ));
+    }
+
+    /// Notifies the other servers that these sessions have ended.
+    pub(super) fn announce_ends(&self, ended: &[EndedSession]) {
+        for ended in ended.chunks(MAX_ENDED) {
+            self.announce(&SessionNotice::Ended(ended.to_vec()));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -179,6 +180,90 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// [`StoreError::Failed`].
     fn count(&self) -> impl Future<Output = Result<usize, StoreError>> + Send;
+}
+
+/// A store that several [`Sessions`](super::Sessions) share.
+impl<S: SessionStore> SessionStore for Arc<S> {
+    async fn create(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        S::create(self, key, record, ttl).await
+    }
+
+    async fn create_for(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        ttl: Duration,
+        newcomer: Newcomer<'_>,
+    ) -> Result<bool, StoreError> {
+        S::create_for(self, key, record, ttl, newcomer).await
+    }
+
+    async fn load(
+        &self,
+        key: SessionKey,
+        ttl: Duration,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        S::load(self, key, ttl).await
+    }
+
+    async fn touch(
+        &self,
+        key: SessionKey,
+        id: SessionId,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        S::touch(self, key, id, ttl).await
+    }
+
+    async fn contains(&self, key: SessionKey, id: SessionId) -> Result<bool, StoreError> {
+        S::contains(self, key, id).await
+    }
+
+    async fn set(
+        &self,
+        key: SessionKey,
+        generation: SessionGeneration,
+        name: &str,
+        value: Option<String>,
+    ) -> Result<Option<u64>, StoreError> {
+        S::set(self, key, generation, name, value).await
+    }
+
+    async fn renew(
+        &self,
+        old: SessionKey,
+        generation: SessionGeneration,
+        new: SessionKey,
+        user: Option<String>,
+        ttl: Duration,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        S::renew(self, old, generation, new, user, ttl).await
+    }
+
+    async fn remove_generation(
+        &self,
+        key: SessionKey,
+        generation: SessionGeneration,
+    ) -> Result<bool, StoreError> {
+        S::remove_generation(self, key, generation).await
+    }
+
+    async fn remove(&self, key: SessionKey) -> Result<Option<SessionId>, StoreError> {
+        S::remove(self, key).await
+    }
+
+    async fn remove_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+        S::remove_user(self, user).await
+    }
+
+    async fn count(&self) -> Result<usize, StoreError> {
+        S::count(self).await
+    }
 }
 
 /// Maps the sessions that an application already has to sessions of this library.

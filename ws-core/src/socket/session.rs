@@ -15,6 +15,20 @@ impl ConnectionShared {
         self.change_deadlines(|state| state.session = Some(session));
     }
 
+    /// Whether the connection is not closing.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_open(&self) -> bool {
+        self.outbox.is_open()
+    }
+
+    /// Whether the connection belongs to a session.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn has_session(&self) -> bool {
+        let lifecycle = self.lock();
+        let optional = lifecycle.optional.as_ref();
+        optional.is_some_and(|optional| optional.session.is_some())
+    }
+
     /// Whether the connection belongs to a session of this user.
     pub(crate) fn is_of_user(&self, user: &str) -> bool {
         let lifecycle = self.lock();

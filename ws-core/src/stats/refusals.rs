@@ -32,11 +32,13 @@ pub enum RefusalReason {
     AnonymousPages,
     /// More pages without a session begin from one address than `anonymous_rate` allows.
     AnonymousRate,
+    /// More handshakes arrive per second than a server of a cluster admits.
+    Handshakes,
 }
 
 impl RefusalReason {
     /// All reasons.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::MaxConnections,
         Self::PerAddress,
         Self::HttpPerAddress,
@@ -47,6 +49,7 @@ impl RefusalReason {
         Self::PagesPerAddress,
         Self::AnonymousPages,
         Self::AnonymousRate,
+        Self::Handshakes,
     ];
 
     /// The reason in metrics, such as `per_address`.
@@ -62,6 +65,7 @@ impl RefusalReason {
             Self::PagesPerAddress => "pages_per_address",
             Self::AnonymousPages => "anonymous_pages",
             Self::AnonymousRate => "anonymous_rate",
+            Self::Handshakes => "handshakes",
         }
     }
 }

@@ -1,16 +1,17 @@
 //! Several servers in memory over one log that fails on request.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::TestKit;
 use crate::hub::{ClusterOptions, Hub};
-use crate::limits::ServerLimits;
+use crate::limits::{ServerLimits, SessionLimits};
 use crate::log::shared::{FaultyEngine, FaultyServer, Restart};
-use crate::log::{EntryId, Secrets};
-use crate::session::Sessions;
+use crate::log::{EntryId, Lanes, Secrets};
+use crate::session::{MemoryStore, SessionOptions, Sessions};
 
 /// Creates the kit of a node from one without a table.
 type SetUp = dyn Fn(TestKit) -> TestKit + Send;
@@ -87,7 +88,8 @@ const SECRET: [u8; 32] = [7; 32];
 /// ```
 pub struct Cluster {
     server: FaultyServer,
-    sessions: Sessions,
+    store: Arc<MemoryStore>,
+    options: ClusterOptions,
     set_up: Box<SetUp>,
     nodes: Vec<ClusterNode>,
     /// The number of nodes ever started.
@@ -116,8 +118,8 @@ impl fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// Starts this many servers without tables, and waits until they are ready. They share their
-    /// sessions.
+    /// Starts this many servers without tables, and waits until they are ready. They share the store
+    /// of their sessions.
     pub async fn new(nodes: usize) -> Self {
         Self::with(nodes, |kit| kit).await
     }
@@ -151,24 +153,48 @@ impl Cluster {
     /// # });
     /// ```
     pub async fn with(nodes: usize, set_up: impl Fn(TestKit) -> TestKit + Send + 'static) -> Self {
-        Self::begin(nodes, 1, set_up).await
+        Self::begin(nodes, 1, ClusterOptions::DEFAULT, set_up).await
+    }
+
+    /// Same as [`with`](Self::with), with other options than the default ones; the number of lanes is
+    /// always 8.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::cluster::ClusterOptions;
+    /// use ws_server::testkit::Cluster;
+    ///
+    /// async fn failing_closed() -> Cluster {
+    ///     let minute = Some(Duration::from_secs(60));
+    ///     let options = ClusterOptions::DEFAULT.fail_closed_after(minute);
+    ///     Cluster::with_options(2, options, |kit| kit).await
+    /// }
+    /// ```
+    pub async fn with_options(
+        nodes: usize,
+        options: ClusterOptions,
+        set_up: impl Fn(TestKit) -> TestKit + Send + 'static,
+    ) -> Self {
+        Self::begin(nodes, 1, options, set_up).await
     }
 
     /// Same as [`new`](Self::new), but the delays and the failures of the log are others for each
     /// seed, for random tests.
     pub async fn seeded(nodes: usize, seed: u64) -> Self {
-        Self::begin(nodes, seed, |kit| kit).await
+        Self::begin(nodes, seed, ClusterOptions::DEFAULT, |kit| kit).await
     }
 
     async fn begin(
         nodes: usize,
         seed: u64,
+        options: ClusterOptions,
         set_up: impl Fn(TestKit) -> TestKit + Send + 'static,
     ) -> Self {
-        let lanes = ClusterOptions::DEFAULT.lanes;
+        let options = options.lanes(Lanes::DEFAULT);
         let mut cluster = Self {
-            server: FaultyServer::new(lanes, seed),
-            sessions: Sessions::default(),
+            server: FaultyServer::new(options.lanes, seed),
+            options,
+            store: Arc::new(MemoryStore::new(SessionLimits::DEFAULT.sessions)),
             set_up: Box::new(set_up),
             nodes: Vec::new(),
             started: 0,
@@ -186,9 +212,10 @@ impl Cluster {
     fn start(&mut self) -> ClusterNode {
         let engine = self.server.connect();
         self.started += 1;
-        let mut options = ClusterOptions::DEFAULT;
+        let mut options = self.options;
         options.first_incarnation = Some(self.started * INCARNATIONS);
-        let (limits, sessions) = (ServerLimits::DEFAULT, self.sessions.clone());
+        let (limits, store) = (ServerLimits::DEFAULT, self.store.clone());
+        let sessions = Sessions::new(SessionOptions::default().store(store));
         let secrets = Secrets::new([SECRET]).expect("32 bytes are enough");
         let hub = Hub::with_engine(limits, sessions, secrets, engine.clone(), &options);
         let kit = TestKit {
@@ -257,6 +284,21 @@ impl Cluster {
             shared.node().kill();
         }
         hub.shutdown(Duration::ZERO).await;
+    }
+
+    /// Ends a node as a signal does: its connections are closed, and what it has published reaches the
+    /// others. The deadline is 10 seconds.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such node.
+    pub async fn shut_down(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        node.state = NodeState::Killed;
+        node.kit
+            .hub()
+            .shutdown(ServerLimits::DEFAULT.shutdown)
+            .await;
     }
 
     /// Starts a node again, with an empty memory, and waits until it is ready; kills it first if it

@@ -19,6 +19,7 @@ use crate::wire::FromPage;
 mod builder;
 mod connection;
 mod inbox;
+mod moving;
 mod script;
 
 pub use builder::PageBuilder;

@@ -25,10 +25,10 @@ use crate::session::{Session, SessionToken};
 /// ```
 #[derive(Clone, Debug)]
 pub struct TestVisitor {
-    hub: Hub,
-    session: Session,
-    token: SessionToken,
-    secure: bool,
+    pub(super) hub: Hub,
+    pub(super) session: Session,
+    pub(super) token: SessionToken,
+    pub(super) secure: bool,
 }
 
 impl TestKit {

@@ -71,10 +71,24 @@ impl Topics {
         message: Result<Message, EncodeError>,
         exclude: Exclude,
     ) -> PublishOutcome {
-        let context = self.log.context.clone();
-        let queued = message.map_err(PublishError::Encode).and_then(|message| {
+        let message = message.map_err(PublishError::Encode).map(|message| {
             let history = declared.declaration.kept();
-            let message = logged_message(name.clone(), &message, history, exclude);
+            logged_message(name.clone(), &message, history, exclude)
+        });
+        let key = TopicKey::Declared(name.clone());
+        self.append(shared, name, message, || self.count(&key))
+    }
+
+    /// Queues a message for the shared log; `count` counts those of this node who will get it.
+    pub(crate) fn append(
+        &self,
+        shared: &SharedLog,
+        name: TopicName,
+        message: Result<LoggedMessage, PublishError>,
+        count: impl FnOnce() -> usize,
+    ) -> PublishOutcome {
+        let context = self.log.context.clone();
+        let queued = message.and_then(|message| {
             let (sender, outcome) = oneshot::channel();
             let (topic, context) = (name.clone(), context.clone());
             let ticket = Box::new(move |outcome: Result<Position, AppendError>| {
@@ -87,7 +101,7 @@ impl Topics {
             queued.map(|()| outcome).map_err(|(_, error)| error.into())
         });
         let reached = match &queued {
-            Ok(_) => self.count(&TopicKey::Declared(name.clone())),
+            Ok(_) => count(),
             Err(_) => 0,
         };
         let result = match queued {

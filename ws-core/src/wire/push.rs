@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::LanePlace;
+use crate::error::EncodeError;
 
 /// The kind of a message to a page, in the page protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +64,13 @@ impl Push {
         Self::finish(PushKind::Event, tail)
     }
 
+    /// An event with the tail of another one.
+    #[cfg(feature = "cluster")]
+    pub(crate) const fn event_of_tail(tail: Bytes) -> Self {
+        let kind = PushKind::Event;
+        Self { kind, tail }
+    }
+
     /// Same as [`event`](Self::event), but if the value cannot be encoded, logs that and returns
     /// `None`.
     pub(crate) fn event_or_log<T: Serialize + ?Sized>(name: &str, data: &T) -> Option<Self> {
@@ -71,6 +79,11 @@ impl Push {
             tracing::error!(event = name, %error, "a value could not be encoded");
         };
         push.inspect_err(log).ok()
+    }
+
+    /// Same as [`event`](Self::event), with the error of a publish.
+    pub(crate) fn encode<T: Serialize + ?Sized>(name: &str, data: &T) -> Result<Self, EncodeError> {
+        Self::event(name, data).map_err(EncodeError::new)
     }
 
     /// Encodes a text message.

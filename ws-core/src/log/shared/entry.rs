@@ -29,7 +29,7 @@ use bytestring::ByteString;
 use crate::log::codec::{Input, Malformed, put_bytes, put_number};
 use crate::log::history::HistoryLimits;
 use crate::log::local::MAX_MESSAGE;
-use crate::log::name::{MAX_LANES, MAX_NAME, TopicName};
+use crate::log::name::{MAX_NAME, TopicName};
 use crate::log::position::{EntryId, Generation};
 use crate::log::random;
 use crate::message::Message;
@@ -43,6 +43,12 @@ pub(crate) const FULL_ENTRY: usize = 64 * 1024;
 
 /// Bytes of the largest entry that is read.
 const MAX_ENTRY: usize = MAX_MESSAGE + 2 * FULL_ENTRY;
+
+mod heartbeat;
+mod notice;
+
+pub(crate) use heartbeat::{Heartbeat, Versions};
+pub(crate) use notice::NoticeKind;
 
 const MAGIC: [u8; 2] = *b"WL";
 
@@ -89,13 +95,6 @@ impl Incarnation {
     }
 }
 
-/// The versions of entries that a node reads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Versions {
-    pub(crate) from: u8,
-    pub(crate) to: u8,
-}
-
 /// An entry of a lane.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Entry {
@@ -132,6 +131,11 @@ pub(crate) enum Record {
         kind: u8,
         content: Bytes,
     },
+    /// Something that every node applies.
+    Notice {
+        kind: NoticeKind,
+        content: Bytes,
+    },
     /// All members that the author has entered in this lane before have left.
     Cleared,
     /// Every node clears its members in this lane and enters them again: a reader may have missed
@@ -154,14 +158,6 @@ pub(crate) struct LoggedMessage {
     pub(crate) except: Option<u64>,
     /// Clients with a backlog do not get it.
     pub(crate) is_volatile: bool,
-}
-
-/// What a node reports regularly.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Heartbeat {
-    pub(crate) versions: Versions,
-    /// The number of the last accepted entry of each lane; 0 if there is none.
-    pub(crate) accepted: Vec<u64>,
 }
 
 /// Why an entry cannot be read. A reader skips and counts it.
@@ -202,7 +198,7 @@ impl Entry {
         let size = match &self.body {
             Body::Records(records) => records.iter().map(Record::size).sum(),
             Body::Empty | Body::Marker(_) => 8,
-            Body::Heartbeat(heartbeat) => 10 * heartbeat.accepted.len() + 8,
+            Body::Heartbeat(heartbeat) => 10 * heartbeat.accepted.len() + 28,
         };
         let mut to = Vec::with_capacity(48 + size);
         to.extend_from_slice(&MAGIC);
@@ -283,7 +279,7 @@ impl Record {
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Message(message) => message.topic.as_str().len() + message.message.len() + 8,
-            Self::Member { content, .. } => content.len() + 4,
+            Self::Member { content, .. } | Self::Notice { content, .. } => content.len() + 4,
             Self::Died(_) => 10,
             Self::Cleared | Self::Recall | Self::Unknown => 2,
         }
@@ -308,6 +304,10 @@ impl Record {
             }
             Self::Member { kind, content } => {
                 to.push(*kind);
+                put_bytes(to, content);
+            }
+            Self::Notice { kind, content } => {
+                to.push(kind.number());
                 put_bytes(to, content);
             }
             Self::Cleared => to.extend_from_slice(&[CLEARED, 0]),
@@ -336,7 +336,10 @@ impl Record {
             DIED => <[u8; 8]>::try_from(&content[..]).map_or(Self::Unknown, |node| {
                 Self::Died(Incarnation(u64::from_be_bytes(node)))
             }),
-            _ => Self::Unknown,
+            kind => match NoticeKind::of(kind) {
+                Some(kind) => Self::Notice { kind, content },
+                None => Self::Unknown,
+            },
         })
     }
 }
@@ -400,26 +403,6 @@ fn get_limits(input: &mut Input) -> Result<HistoryLimits, Malformed> {
 
 fn text(bytes: Bytes) -> Result<ByteString, Malformed> {
     ByteString::try_from(bytes).map_err(|_| Malformed)
-}
-
-impl Heartbeat {
-    fn put(&self, to: &mut Vec<u8>) {
-        to.extend_from_slice(&[self.versions.from, self.versions.to]);
-        put_number(to, self.accepted.len() as u64);
-        for number in &self.accepted {
-            put_number(to, *number);
-        }
-    }
-
-    fn get(input: &mut Input) -> Result<Self, Malformed> {
-        let [from, to] = input.array()?;
-        let count = input.size(MAX_LANES.into())?;
-        let accepted = (0..count).map(|_| input.number());
-        Ok(Self {
-            versions: Versions { from, to },
-            accepted: accepted.collect::<Result<_, _>>()?,
-        })
-    }
 }
 
 /// Checks that an entry, if the bytes are one, is read again from the form in which it is written.

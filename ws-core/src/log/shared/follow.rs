@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::append::Content;
 use super::engine::{LaneRead, Opened, READ_ENTRIES, ReadFrom};
-use super::entry::{Body, Entry, EntryError, Incarnation, LoggedMessage, Record};
+use super::entry::{Body, Entry, EntryError, Heartbeat, Incarnation, LoggedMessage, Record};
 use super::seen::{Seen, Verdict};
 use crate::log::name::{Lane, Lanes};
 use crate::log::position::{EntryId, Offset, Position};
@@ -49,7 +49,11 @@ pub(crate) enum Event<'e> {
         record: &'e Record,
     },
     /// A node lives.
-    Heartbeat { at: Position, author: Incarnation },
+    Heartbeat {
+        at: Position,
+        author: Incarnation,
+        heartbeat: &'e Heartbeat,
+    },
     /// The end of a new entry of this incarnation.
     Entry {
         at: Position,
@@ -353,7 +357,11 @@ impl Follower {
             Body::Empty => content = Content::Empty,
             Body::Heartbeat(heartbeat) => {
                 self.seen.heartbeat(author, &heartbeat.accepted);
-                emit(Event::Heartbeat { at, author });
+                emit(Event::Heartbeat {
+                    at,
+                    author,
+                    heartbeat,
+                });
             }
             Body::Marker(_) => {}
         }

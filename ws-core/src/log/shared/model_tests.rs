@@ -169,6 +169,7 @@ impl World {
         self.started += 1;
         let engine = self.server.connect();
         let options = NodeOptions {
+            fail_closed_after: None,
             incarnation: Incarnation(self.started),
             incarnations: Incarnations::Random,
             lanes: LANES,

@@ -4,8 +4,9 @@
 //! records members, one notices if nothing is read. They end when the node is dropped.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -29,12 +30,21 @@ use crate::log::name::{Lane, Lanes, TopicName};
 use crate::log::position::EntryId;
 use crate::log::position::Position;
 
+mod census;
 mod lane;
+mod leave;
+mod notices;
+mod outage;
 mod tasks;
 
 pub(crate) use lane::{OpenedLane, ReplayError, Ticket};
 
+use census::NodeReports;
 use lane::NodeLane;
+use notices::Notices;
+pub(crate) use notices::Repeat;
+pub(crate) use outage::Lag;
+use outage::Outage;
 
 /// Incarnations that a node remembers as its own.
 const MAX_OWN: usize = 256;
@@ -69,16 +79,16 @@ pub(crate) trait Apply: Send + Sync + 'static {
     /// Enters all members of this node in the topics of a lane again.
     fn announce(&self, _lane: Lane) {}
 
+    /// The number of connections of this node.
+    fn connections(&self) -> u64 {
+        0
+    }
+
+    /// The log is unavailable for [`NodeOptions::fail_closed_after`].
+    fn fail_closed(&self) {}
+
     /// The node has not read the whole log for a while, or has read it again.
     fn set_lag(&self, _lag: Lag) {}
-}
-
-/// Whether a node has read the whole log recently.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lag {
-    None,
-    /// Not for [`STALE`](super::STALE).
-    Stale,
 }
 
 /// How a node chooses its next incarnation.
@@ -114,6 +124,8 @@ pub(crate) struct NodeOptions {
     pub(crate) window: WindowLimits,
     /// Bytes of the histories of all topics.
     pub(crate) history_bytes: usize,
+    /// How long the log may be unavailable.
+    pub(crate) fail_closed_after: Option<Duration>,
 }
 
 /// A node. Dropping it ends its tasks; records that are not accepted yet are lost.
@@ -144,6 +156,11 @@ struct NodeShared {
     read_at: watch::Sender<Instant>,
     /// Relayed entries that the engine has refused.
     relay_failures: AtomicU64,
+    notices: Notices,
+    outage: Outage,
+    reports: NodeReports,
+    /// No heartbeats are sent any more.
+    is_leaving: AtomicBool,
 }
 
 /// The incarnations of this node.
@@ -221,6 +238,10 @@ impl Node {
             is_ready: watch::Sender::new(false),
             read_at: watch::Sender::new(Instant::now()),
             relay_failures: AtomicU64::new(0),
+            notices: Notices::default(),
+            outage: Outage::default(),
+            reports: NodeReports::default(),
+            is_leaving: AtomicBool::new(false),
         });
         Self {
             shared,
@@ -260,8 +281,11 @@ impl Node {
         self.tasks().abort_all();
     }
 
-    /// The lane of a topic.
+    /// The lane of a topic. All pushes to pages are in the first one.
     pub(crate) fn lane_of(&self, topic: &TopicName) -> Lane {
+        if topic.is_address() {
+            return Lane::CONTROL;
+        }
         self.shared.options.lanes.of(topic)
     }
 

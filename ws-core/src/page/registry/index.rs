@@ -8,7 +8,7 @@ use super::too_many::TooMany;
 use crate::address::ClientNetwork;
 use crate::limits::PageLimits;
 use crate::page::Stream;
-use crate::session::{Session, SessionGeneration};
+use crate::session::{Session, SessionGeneration, SessionId};
 
 /// Every stream, with its indexes.
 #[derive(Default)]
@@ -16,6 +16,8 @@ pub(super) struct PageIndex {
     pub(super) pages: HashMap<Arc<str>, Arc<Stream>>,
     /// Oldest first.
     pub(super) sessions: HashMap<SessionGeneration, Vec<Arc<Stream>>>,
+    /// The sessions by their public ids.
+    pub(super) public_ids: HashMap<SessionId, SessionGeneration>,
     pub(super) users: HashMap<Box<str>, Vec<SessionGeneration>>,
     /// By the address from which they began, oldest first.
     addresses: HashMap<ClientNetwork, Vec<Arc<Stream>>>,
@@ -26,8 +28,11 @@ impl PageIndex {
     pub(super) fn add_to_session(&mut self, stream: &Arc<Stream>, session: &Session) {
         let generation = session.generation();
         let pages = self.sessions.entry(generation).or_default();
-        if let (true, Some(user)) = (pages.is_empty(), session.user()) {
-            self.users.entry(user.into()).or_default().push(generation);
+        if pages.is_empty() {
+            self.public_ids.insert(session.id(), generation);
+            if let Some(user) = session.user() {
+                self.users.entry(user.into()).or_default().push(generation);
+            }
         }
         pages.push(stream.clone());
     }
@@ -46,6 +51,7 @@ impl PageIndex {
             return true;
         }
         self.sessions.remove(&generation);
+        self.public_ids.remove(&session.id());
         if let Some(user) = session.user()
             && let Some(sessions) = self.users.get_mut(user)
         {
@@ -141,7 +147,8 @@ impl PageIndex {
     pub(super) fn is_empty(&self) -> bool {
         let all = self.pages.is_empty() && self.addresses.is_empty();
         let all = all && self.anonymous.is_empty();
-        all && self.sessions.is_empty() && self.users.is_empty()
+        let sessions = self.sessions.is_empty() && self.public_ids.is_empty();
+        all && sessions && self.users.is_empty()
     }
 }
 

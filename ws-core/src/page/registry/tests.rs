@@ -43,7 +43,7 @@ async fn a_page_that_ends_while_it_moves_to_another_session_leaves_no_data() {
     pages.reindex(&stream, &before, &renewed);
     pages.follow_up(&stream, follow_up);
     assert!(pages.index().is_empty());
-    assert_eq!(pages.count_of_user("ada"), 0);
+    assert_eq!(pages.count_of(PushTo::User("ada")), 0);
 }
 
 #[tokio::test]
@@ -56,10 +56,10 @@ async fn a_push_to_many_pages_counts_once() {
         pages.open(&id, &session, None).unwrap();
     }
     let push = Push::text(&"x".repeat(1_000));
-    assert_eq!(pages.push_to_all(&push), 20);
+    assert_eq!(pages.push(PushTo::All, &push).reached(), 20);
     let each = 64;
     assert_eq!(pages.bytes(), push.tail().len() + 20 * each);
-    assert_eq!(pages.push_to_all(&push), 20);
+    assert_eq!(pages.push(PushTo::All, &push).reached(), 20);
     assert_eq!(pages.bytes(), 2 * (push.tail().len() + 20 * each));
 }
 
@@ -78,13 +78,13 @@ async fn the_largest_queues_are_dropped_before_those_that_share_a_larger_message
         let id = number.to_string().into();
         many.push(pages.open(&id, &session, None).unwrap());
     }
-    assert_eq!(pages.push_to_all(&push(30_000)), 20);
+    assert_eq!(pages.push(PushTo::All, &push(30_000)).reached(), 20);
     // A few pages hold fewer bytes each, but share them with no other page.
     for number in 20..24 {
         let (session, _) = sessions.begin().await.unwrap();
         let id = number.to_string().into();
         pages.open(&id, &session, None).unwrap();
-        assert!(pages.push_to(&id, &session, &push(18_000)));
+        assert_eq!(pages.push_to(&id, &session, &push(18_000)).reached(), 1);
     }
     assert!(pages.bytes() <= 87_500, "{}", pages.bytes());
     let kept = many.iter().filter(|page| page.contents().shared.len() == 1);
@@ -135,10 +135,10 @@ impl Server {
             }
             PageStep::PushTo(page, size) => {
                 let push = Push::text(&"x".repeat(size));
-                pages.push_to(&id(page), session(page), &push);
+                let _ = pages.push_to(&id(page), session(page), &push);
             }
             PageStep::PushToAll(size) => {
-                pages.push_to_all(&Push::text(&"x".repeat(size)));
+                let _ = pages.push(PushTo::All, &Push::text(&"x".repeat(size)));
             }
             PageStep::Attach(page) => {
                 let Some(stream) = pages.find(&id(page)) else {

@@ -44,6 +44,7 @@ impl Sessions {
                     let renewed = store.renew(key, generation, key, user, limits.idle);
                     if let Some(record) = self.inner.backend.with_timeout(renewed).await? {
                         let session = self.inner.acquire(key, Some(name), record).session;
+                        self.inner.announce_renewal(&session);
                         return Ok(Some(session)
                             .filter(Session::is_current)
                             .ok_or(NoSession::Ended));

@@ -82,7 +82,9 @@ impl Renewal {
             sessions.replaced_keys.remove(old);
             return Err(SessionError::Ended);
         };
-        Ok(sessions.acquire(new, None, record).session)
+        let session = sessions.acquire(new, None, record).session;
+        sessions.announce_renewal(&session);
+        Ok(session)
     }
 }
 
@@ -132,7 +134,8 @@ async fn undo(
         Ok(undone) => {
             if let Some(record) = undone {
                 // Handles from before the renewal are no longer current, and pages reconnect.
-                sessions.acquire(old, None, record);
+                let session = sessions.acquire(old, None, record).session;
+                sessions.announce_renewal(&session);
             }
             sessions.replaced_keys.remove(old);
         }

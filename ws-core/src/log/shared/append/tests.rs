@@ -326,6 +326,8 @@ fn one_heartbeat_waits_ahead_of_messages() {
         appender.heartbeat(Heartbeat {
             versions: VERSIONS,
             accepted: vec![number],
+            connections: 3,
+            lag: std::time::Duration::from_millis(7),
         });
     }
     let first = next(&mut appender, now).unwrap();

@@ -142,6 +142,8 @@ fn heartbeat(incarnation: Incarnation, number: u64, accepted: u64) -> Bytes {
     let heartbeat = Heartbeat {
         versions: VERSIONS,
         accepted: vec![accepted],
+        connections: 3,
+        lag: std::time::Duration::from_millis(7),
     };
     entry(incarnation, number, Body::Heartbeat(heartbeat))
 }

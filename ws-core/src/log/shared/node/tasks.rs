@@ -14,7 +14,7 @@ use crate::log::position::Position;
 use crate::log::shared::append::{AppendError, Bounded};
 use crate::log::shared::backoff::Backoff;
 use crate::log::shared::engine::{EngineError, LaneRead, READ_ENTRIES};
-use crate::log::shared::entry::{Heartbeat, Incarnation, Record, VERSIONS};
+use crate::log::shared::entry::{Heartbeat, Incarnation, NoticeKind, Record, VERSIONS};
 use crate::log::shared::follow::{Event, Follower, ResetReason};
 use crate::log::shared::liveness::Heard;
 use crate::log::shared::{HEARTBEAT, IDLE, STALE};
@@ -77,6 +77,7 @@ impl NodeShared {
             };
             backoff.reset();
             let is_end = reads.iter().all(|it| it.entries.len() < READ_ENTRIES);
+            self.outage.end(Instant::now());
             self.apply_reads(follower, reads);
             if is_end {
                 let now = Instant::now();
@@ -203,7 +204,19 @@ impl NodeShared {
                 self.recorder().clear(at.lane);
                 self.noted.notify_one();
             }
-            Event::Heartbeat { author, .. } => {
+            Event::Record {
+                author,
+                record:
+                    Record::Notice {
+                        kind: NoticeKind::Leaving,
+                        ..
+                    },
+                ..
+            } => self.left(*author),
+            Event::Heartbeat {
+                author, heartbeat, ..
+            } => {
+                self.note_heartbeat(*author, heartbeat);
                 let heard = self.liveness().heartbeat(*author);
                 match heard {
                     Heard::Living { dead } => {
@@ -225,6 +238,7 @@ impl NodeShared {
     /// A node is dead. If it is this one, it takes another incarnation and enters its members again.
     fn bury(&self, dead: Incarnation) {
         self.deaths().push(dead);
+        self.reports.remove(dead);
         self.apply.died(dead);
         let mut identity = self.identity();
         if identity.current != dead {
@@ -344,8 +358,15 @@ impl NodeShared {
         let mut ticks = interval(HEARTBEAT);
         loop {
             ticks.tick().await;
-            self.queue_heartbeat();
+            if !self.is_leaving.load(Ordering::Relaxed) {
+                self.queue_heartbeat();
+            }
             let now = Instant::now();
+            if let Some(limit) = self.options.fail_closed_after
+                && self.outage.reaches(limit, now)
+            {
+                self.apply.fail_closed();
+            }
             for lane in &self.lanes {
                 if let Some(opened) = &mut *lane.opened() {
                     opened.trim(now);
@@ -358,12 +379,16 @@ impl NodeShared {
     }
 
     fn queue_heartbeat(&self) {
+        let connections = self.apply.connections();
+        let lag = self.reports.queue(Instant::now());
         // Locked throughout: the numbers are those of one incarnation.
         let identity = self.identity();
         let accepted = self.lanes.iter().map(|lane| lane.appender().accepted());
         let heartbeat = Heartbeat {
             versions: VERSIONS,
             accepted: accepted.collect(),
+            connections,
+            lag,
         };
         let control = self.lane(Lane::CONTROL);
         control.appender().heartbeat(heartbeat);

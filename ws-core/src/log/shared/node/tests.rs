@@ -51,6 +51,7 @@ impl std::ops::Deref for TestNode {
 
 fn start_with(engine: FaultyEngine, incarnation: u64) -> TestNode {
     let options = NodeOptions {
+        fail_closed_after: None,
         incarnation: Incarnation(incarnation),
         incarnations: Incarnations::Random,
         lanes: Lanes::new(1).unwrap(),

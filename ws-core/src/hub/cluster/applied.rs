@@ -1,0 +1,130 @@
+//! Applies what was read from a shared log to the state of a hub.
+
+use std::sync::{Arc, Weak};
+
+use super::super::{Hub, HubShared};
+use super::disconnect::DisconnectNotice;
+use crate::log::Lane;
+use crate::log::shared::{
+    AfterLane, Apply, Author, Event, Incarnation, Lag, Node, NoticeKind, Record, RecordedMember,
+};
+use crate::presence::event::Freshness;
+use crate::session::SessionNotice;
+use crate::topic::Burst;
+
+/// The state of a hub. The node does not keep the hub alive.
+pub(super) struct HubState(pub(super) Weak<HubShared>);
+
+impl HubState {
+    fn hub(&self) -> Option<Hub> {
+        let inner = self.0.upgrade()?;
+        Some(Hub { inner })
+    }
+
+    fn with_node(&self, run: impl FnOnce(&Hub, &Arc<Node>)) {
+        if let Some(hub) = self.hub()
+            && let Some(shared) = hub.topics().shared()
+        {
+            run(&hub, shared.node());
+        }
+    }
+}
+
+impl Apply for HubState {
+    fn apply(&self, event: &Event<'_>, author: Author) -> AfterLane {
+        let hub = self.hub()?;
+        let (topics, presence) = (hub.topics(), hub.presence());
+        let shared = topics.shared()?;
+        match event {
+            Event::Message { message, .. } if message.topic.is_address() => {
+                hub.inner.pages.push_read(message)
+            }
+            Event::Message { at, message, .. } => topics.deliver_read(message, Some(*at), author),
+            Event::Relayed { message, .. } if author == Author::Another => {
+                topics.deliver_read(message, None, author)
+            }
+            Event::Record {
+                at,
+                author: incarnation,
+                record,
+            } => match record {
+                Record::Member { kind, content } => {
+                    let by = (*incarnation, author);
+                    presence.apply_read(shared.node(), (*kind, content), *at, by)
+                }
+                Record::Cleared => Some(presence.clear_read(shared.node(), *incarnation, *at)),
+                Record::Notice { kind, content } => hub.notice_read(*kind, content, author),
+                Record::Message(_) | Record::Recall | Record::Died(_) | Record::Unknown => None,
+            },
+            Event::Reset { at, .. } => {
+                presence.reset_lane(at.lane);
+                topics.reset_lane(shared, at.lane)
+            }
+            _ => None,
+        }
+    }
+
+    fn burst(&self, apply: &mut dyn FnMut()) {
+        let _burst = Burst::open();
+        apply();
+    }
+
+    fn load_members(&self, members: Vec<RecordedMember>) {
+        if let Some(hub) = self.hub() {
+            hub.presence().load_members(&members);
+        }
+    }
+
+    fn died(&self, dead: Incarnation) {
+        self.with_node(|hub, node| hub.presence().died(node, dead));
+    }
+
+    fn announce(&self, lane: Lane) {
+        self.with_node(|hub, node| hub.presence().announce(node, lane));
+    }
+
+    fn set_lag(&self, lag: Lag) {
+        if let Some(hub) = self.hub() {
+            hub.presence().set_freshness(match lag {
+                Lag::None => Freshness::Current,
+                Lag::Stale => Freshness::Stale,
+            });
+        }
+    }
+
+    fn connections(&self) -> u64 {
+        let hub = self.hub();
+        let count = hub.map_or(0, |hub| hub.connection_count());
+        u64::try_from(count).unwrap_or(u64::MAX)
+    }
+
+    fn fail_closed(&self) {
+        if let Some(hub) = self.hub() {
+            hub.fail_closed();
+        }
+    }
+}
+
+impl Hub {
+    /// Applies a notice after the lane is unlocked: closing a connection may run code of the
+    /// application. A notice that cannot be read is of a later version.
+    fn notice_read(&self, kind: NoticeKind, content: &[u8], author: Author) -> AfterLane {
+        let hub = self.clone();
+        match kind {
+            // It had its effect here before it was logged.
+            NoticeKind::Session if author == Author::This => None,
+            NoticeKind::Session => {
+                let notice = SessionNotice::read(content)?;
+                Some(Box::new(move || hub.sessions().apply(notice)))
+            }
+            // The node has done it.
+            NoticeKind::Leaving => None,
+            NoticeKind::Disconnect => {
+                let notice = DisconnectNotice::read(content)?;
+                Some(Box::new(move || {
+                    hub.disconnect_here(&notice);
+                }))
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Notices that close connections on every server.
+
+use serde::{Deserialize, Serialize};
+
+use crate::close::{Close, CloseCode};
+use crate::hub::Hub;
+use crate::log::TopicName;
+use crate::log::shared::{NoticeKind, Repeat};
+use crate::socket::ConnectionShared;
+use crate::topic::TopicKey;
+
+/// The connections to close.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Target {
+    User(String),
+    /// The subscribers of a declared topic.
+    Topic(String),
+}
+
+/// Closes connections on every server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct DisconnectNotice {
+    target: Target,
+    code: u16,
+    text: String,
+}
+
+impl DisconnectNotice {
+    fn new(target: Target, close: &Close) -> Self {
+        Self {
+            target,
+            code: close.code().get(),
+            text: close.text().to_owned(),
+        }
+    }
+
+    pub(super) fn read(content: &[u8]) -> Option<Self> {
+        serde_json::from_slice(content).ok()
+    }
+
+    fn close(&self) -> Close {
+        let code = CloseCode::new(self.code).unwrap_or(CloseCode::POLICY);
+        Close::new(code, self.text.clone())
+    }
+}
+
+impl Hub {
+    /// Closes the connections of a user on all servers that share the log. Returns `None` if this
+    /// server shares none.
+    pub(in crate::hub) fn disconnect_user_everywhere(
+        &self,
+        user: &str,
+        close: &Close,
+    ) -> Option<usize> {
+        let target = Target::User(user.to_owned());
+        let open = || self.count_open(|it| it.is_of_user(user));
+        self.notify(DisconnectNotice::new(target, close), open)
+    }
+
+    /// Same as [`disconnect_user_everywhere`](Self::disconnect_user_everywhere), for the subscribers
+    /// of a declared topic. Others are topics of this process.
+    pub(in crate::hub) fn disconnect_topic_everywhere(
+        &self,
+        topic: &TopicKey,
+        close: &Close,
+    ) -> Option<usize> {
+        let TopicKey::Declared(name) = topic else {
+            return None;
+        };
+        let target = Target::Topic(name.as_str().to_owned());
+        let open = || {
+            let ids = self.topics().subscribers(topic).into_iter();
+            let found = ids.filter_map(|id| self.find_connection(id));
+            found.filter(|connection| connection.is_open()).count()
+        };
+        self.notify(DisconnectNotice::new(target, close), open)
+    }
+
+    /// Queues a notice, behind what was pushed before. If the log does not take it, at least the
+    /// connections of this server are closed.
+    fn notify(&self, notice: DisconnectNotice, count: impl FnOnce() -> usize) -> Option<usize> {
+        let node = self.topics().shared()?.node();
+        let open = count();
+        let content = serde_json::to_vec(&notice).expect("texts and numbers are JSON");
+        let hub = std::sync::Arc::downgrade(&self.inner);
+        let refused = move || {
+            if let Some(inner) = hub.upgrade() {
+                Self { inner }.disconnect_here(&notice);
+            }
+        };
+        // Repeated later, it could close connections that were opened meanwhile.
+        let repeat = Repeat::Never(Box::new(refused));
+        node.push_notice(NoticeKind::Disconnect, content.into(), repeat);
+        Some(open)
+    }
+
+    /// Closes the connections of this server.
+    pub(super) fn disconnect_here(&self, notice: &DisconnectNotice) -> usize {
+        let close = notice.close();
+        match &notice.target {
+            Target::User(user) => self.close_all(&close, |connection| connection.is_of_user(user)),
+            Target::Topic(name) => {
+                let key = TopicKey::Declared(TopicName::new(name.clone()));
+                self.close_each(self.topics().subscribers(&key), &close)
+            }
+        }
+    }
+
+    /// Closes the connections that have a session: whether it has ended is not known any more.
+    pub(super) fn fail_closed(&self) {
+        let reason = "the server cannot reach its cluster";
+        let close = Close::new(CloseCode::TRY_AGAIN_LATER, reason);
+        let closed = self.close_all(&close, ConnectionShared::has_session);
+        tracing::error!(
+            closed,
+            "the log of the cluster is unavailable for `fail_closed_after`: connections with a \
+             session are closed, and refused until it is back"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_read_as_it_was_written_and_others_are_not() {
+        let close = Close::new(CloseCode::POLICY, "out");
+        let notice = DisconnectNotice::new(Target::User("ada".to_owned()), &close);
+        let written = serde_json::to_vec(&notice).unwrap();
+        let read = DisconnectNotice::read(&written).unwrap();
+        assert_eq!((&read, read.close()), (&notice, close));
+        let later = br#"{"target":{"planet":"mars"},"code":1008,"text":""}"#;
+        assert_eq!(DisconnectNotice::read(later), None);
+        assert_eq!(DisconnectNotice::read(b""), None);
+    }
+}

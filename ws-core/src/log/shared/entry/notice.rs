@@ -1,0 +1,35 @@
+//! The kinds of notices.
+
+const SESSION: u8 = 8;
+const DISCONNECT: u8 = 9;
+const LEAVING: u8 = 10;
+
+/// The kinds of notices. Their contents are defined by what applies them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoticeKind {
+    /// Sessions have ended, or a logon has renewed one.
+    Session,
+    /// Connections must be closed.
+    Disconnect,
+    /// The author ends, after everything that it has logged.
+    Leaving,
+}
+
+impl NoticeKind {
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Session => SESSION,
+            Self::Disconnect => DISCONNECT,
+            Self::Leaving => LEAVING,
+        }
+    }
+
+    pub(super) const fn of(number: u8) -> Option<Self> {
+        match number {
+            SESSION => Some(Self::Session),
+            DISCONNECT => Some(Self::Disconnect),
+            LEAVING => Some(Self::Leaving),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The end of a node that does not die.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Node, NodeShared};
+use crate::log::name::Lane;
+use crate::log::position::Position;
+use crate::log::shared::append::{AppendError, Bounded};
+use crate::log::shared::entry::{Incarnation, NoticeKind, Record};
+
+/// The outcome of a record.
+type Outcome = oneshot::Receiver<Result<Position, AppendError>>;
+
+impl Node {
+    /// Ends the heartbeats, waits until everything that was queued is in the log, and notifies the
+    /// other nodes: the members of this one leave at once. Gives up at the deadline. Only the first
+    /// call has an effect.
+    pub(crate) async fn leave(&self, deadline: Instant) {
+        let shared = &self.shared;
+        if shared.is_leaving.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let left = async {
+            let lanes = shared.options.lanes.iter();
+            let cleared: Vec<_> = lanes
+                .map(|lane| shared.push_last(lane, Record::Cleared))
+                .collect();
+            for outcome in cleared {
+                outcome.await.ok()?.ok()?;
+            }
+            let leaving = Record::Notice {
+                kind: NoticeKind::Leaving,
+                content: Bytes::new(),
+            };
+            shared.push_last(Lane::CONTROL, leaving).await.ok()?.ok()
+        };
+        if !matches!(timeout_at(deadline, left).await, Ok(Some(_))) {
+            tracing::warn!("the server ends before everything that it has queued is in the log");
+        }
+    }
+}
+
+impl NodeShared {
+    /// Queues a record behind all others of a lane.
+    fn push_last(&self, lane: Lane, record: Record) -> Outcome {
+        let (sender, outcome) = oneshot::channel();
+        let ticket = Box::new(move |outcome| {
+            // Without a receiver the deadline has passed.
+            let _ = sender.send(outcome);
+        });
+        let lane = self.lane(lane);
+        // There is one of them, and it has no message that could be too large.
+        let _ = lane
+            .appender()
+            .push(record, ticket, Bounded::ByAuthor, Instant::now());
+        lane.queued.notify_one();
+        outcome
+    }
+
+    /// A node has left: the same as its death, without the wait for its heartbeats.
+    pub(super) fn left(&self, node: Incarnation) {
+        if self.liveness().bury(node) {
+            self.reports.remove(node);
+            self.deaths().push(node);
+            self.apply.died(node);
+        }
+    }
+}

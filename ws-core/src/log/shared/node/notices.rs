@@ -1,0 +1,82 @@
+//! Notices: records that every node applies, and that are queued again until they are accepted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Node, NodeShared};
+use crate::log::name::Lane;
+use crate::log::position::Position;
+use crate::log::shared::append::{AppendError, Bounded};
+use crate::log::shared::entry::{NoticeKind, Record};
+use crate::throttle::LogThrottle;
+
+/// Notices that wait for the log. Later ones are lost.
+const MAX_WAITING: usize = 8_192;
+
+/// What to do if the log does not take a notice in time.
+pub(crate) enum Repeat {
+    /// Queues it again, for as long as the node exists.
+    UntilAccepted,
+    /// Calls this instead.
+    Never(Box<dyn FnOnce() + Send>),
+}
+
+/// The notices of a node.
+#[derive(Default)]
+pub(super) struct Notices {
+    waiting: AtomicUsize,
+    throttle: LogThrottle,
+}
+
+impl Node {
+    /// Queues a notice for all nodes, this one included.
+    pub(crate) fn push_notice(&self, kind: NoticeKind, content: Bytes, repeat: Repeat) {
+        let notices = &self.shared.notices;
+        if notices.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
+            notices.waiting.fetch_sub(1, Ordering::Relaxed);
+            if let Some(count) = notices.throttle.count() {
+                let limit = MAX_WAITING;
+                tracing::error!(limit, count, "notices for the other servers are lost");
+            }
+            if let Repeat::Never(refused) = repeat {
+                refused();
+            }
+            return;
+        }
+        self.shared.queue_notice(kind, content, repeat);
+    }
+}
+
+impl NodeShared {
+    fn queue_notice(self: &Arc<Self>, kind: NoticeKind, content: Bytes, repeat: Repeat) {
+        let this = Arc::downgrade(self);
+        let record = Record::Notice {
+            kind,
+            content: content.clone(),
+        };
+        // Called after `publish_timeout` at the latest, without any lock.
+        let ticket = Box::new(move |outcome: Result<Position, AppendError>| {
+            let Some(this) = this.upgrade() else {
+                return;
+            };
+            match (outcome, repeat) {
+                (Err(_), Repeat::UntilAccepted) => {
+                    this.queue_notice(kind, content, Repeat::UntilAccepted);
+                    return;
+                }
+                (Err(_), Repeat::Never(refused)) => refused(),
+                (Ok(_), _) => {}
+            }
+            this.notices.waiting.fetch_sub(1, Ordering::Relaxed);
+        });
+        let lane = self.lane(Lane::CONTROL);
+        // It is bounded above, and has no message that could be too large.
+        let _ = lane
+            .appender()
+            .push(record, ticket, Bounded::ByAuthor, Instant::now());
+        lane.queued.notify_one();
+    }
+}

@@ -1,0 +1,31 @@
+//! Applies what other servers have done to sessions.
+
+use super::Sessions;
+use crate::session::notice::EndedSession;
+use crate::session::{SessionGeneration, SessionKey, SessionNotice};
+
+impl Sessions {
+    /// Applies what another server has done to a session.
+    pub(crate) fn apply(&self, notice: SessionNotice) {
+        let registry = &self.inner.registry;
+        match notice {
+            SessionNotice::Ended(ended) => {
+                for EndedSession { id, renewals } in ended {
+                    registry.close_up_to(id, renewals);
+                }
+            }
+            SessionNotice::Renewed {
+                id,
+                renewals,
+                key,
+                user,
+            } => {
+                let now = SessionGeneration { id, renewals };
+                for before in registry.renew(now, SessionKey::from_bytes(key)) {
+                    let pages = self.inner.backend.pages();
+                    pages.for_each(|it| it.renewed(before, now, user.as_deref()));
+                }
+            }
+        }
+    }
+}
