@@ -48,6 +48,19 @@ pub use session::SessionLimits;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
+/// The maximum length of all headers together that `init` adds to the response of its handshake,
+/// names and values, in bytes: 8 KiB.
+///
+/// ```
+/// use ws_server::extract::{Handshake, ResponseHeaderError};
+/// use ws_server::limits::MAX_RESPONSE_HEADERS;
+///
+/// let long = "x".repeat(MAX_RESPONSE_HEADERS);
+/// let refused = Handshake::default().respond_with("x-long", &long);
+/// assert_eq!(refused, Err(ResponseHeaderError::TooLarge));
+/// ```
+pub const MAX_RESPONSE_HEADERS: usize = 8 * KIB;
+
 /// The behavior of `Socket::send` when the outbox is full.
 ///
 /// ```

@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod backend;
+mod cookie_options;
 pub mod cookies;
 mod current_key;
 mod error;
@@ -30,12 +31,13 @@ mod subscriptions;
 mod tests;
 
 pub use crate::log::Secrets;
+pub use cookie_options::{CookieOptions, SECURE_PREFIX, SameSite};
 pub use error::{SessionError, SessionSubscribeError, StoreError};
 pub use id::{SessionId, SessionKey, SessionToken};
 pub use live::Session;
 pub use memory::MemoryStore;
 pub use newcomer::Newcomer;
-pub use options::{SECURE_PREFIX, SessionOptions, SessionOptionsError};
+pub use options::{SessionOptions, SessionOptionsError};
 pub use record::{SessionGeneration, SessionRecord};
 pub use sessions::{NoSession, Sessions};
 pub use store::{ForeignSession, SessionSource, SessionStore};

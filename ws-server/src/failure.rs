@@ -116,6 +116,24 @@ pub enum Error {
     #[cfg(feature = "redis")]
     #[error(transparent)]
     Redis(crate::redis::RedisError),
+    /// The cookies have `SameSite=None`, which browsers accept only over TLS.
+    #[error(
+        "the cookies have `SameSite=None`, and browsers ignore them without TLS; set `public_url` \
+         to an address of `https`, or choose another `SameSite`"
+    )]
+    CookieSameSite,
+    /// The domain of the cookies does not contain the host of the public URL, so browsers would
+    /// ignore the cookies.
+    #[error(
+        "the cookies have the domain {domain:?}, and browsers ignore it on the host {host:?} of \
+         `public_url`; choose that host or a domain above it"
+    )]
+    CookieDomain {
+        /// The domain that was set.
+        domain: String,
+        /// The host of the public URL.
+        host: String,
+    },
     /// The server cannot listen on the address: it is in use, not one of this machine's, or not
     /// allowed.
     #[error(fmt = fmt_bind)]
@@ -207,6 +225,11 @@ mod tests {
             Error::NoRuntime,
             #[cfg(feature = "redis")]
             Error::Redis(crate::redis::RedisError::TlsDisabled),
+            Error::CookieSameSite,
+            Error::CookieDomain {
+                domain: value(),
+                host: value(),
+            },
             Error::Bind { address, source },
             Error::Signal(taken()),
         ]

@@ -222,7 +222,7 @@ pub mod extract {
     pub use ws_core::extract::{
         AnyRoute, AttachesPage, Bearer, Context, FromConnection, FromHandshake, FromParams,
         FromRef, Handshake, HasPage, HasSession, NamesParams, NoState, Opening, Params, Path,
-        Provides, Query, State, TraceContext,
+        Provides, Query, ResponseHeaderError, State, TraceContext,
     };
     // The compiler names these in messages about arguments of hooks.
     #[doc(hidden)]
@@ -242,8 +242,8 @@ pub mod limits {
     //! Every limit of a connection, a page, a session and a server, with its default.
     #[doc(inline)]
     pub use ws_core::limits::{
-        LimitError, LimitOptions, Limits, MAX_MEMBER, MAX_MEMBER_KEY, OnFull, PageLimits,
-        PresenceLimits, Rate, ServerLimits, SessionLimits,
+        LimitError, LimitOptions, Limits, MAX_MEMBER, MAX_MEMBER_KEY, MAX_RESPONSE_HEADERS, OnFull,
+        PageLimits, PresenceLimits, Rate, ServerLimits, SessionLimits,
     };
 }
 
@@ -286,8 +286,8 @@ pub mod session {
     //! server. A [`Session`] is a handle to one session, for hooks and HTTP handlers.
     #[doc(inline)]
     pub use ws_core::session::{
-        ForeignSession, MemoryStore, Newcomer, NoSession, SECURE_PREFIX, Secrets, Session,
-        SessionError, SessionGeneration, SessionId, SessionKey, SessionOptions,
+        CookieOptions, ForeignSession, MemoryStore, Newcomer, NoSession, SECURE_PREFIX, SameSite,
+        Secrets, Session, SessionError, SessionGeneration, SessionId, SessionKey, SessionOptions,
         SessionOptionsError, SessionRecord, SessionSource, SessionStore, SessionSubscribeError,
         SessionToken, Sessions, StoreError,
     };

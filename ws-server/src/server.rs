@@ -420,6 +420,8 @@ impl<S, G> Server<S, G> {
         limits.check()?;
         let mut policy = self.settings.policy()?;
         self.settings.sessions.check()?;
+        let cookies = self.settings.sessions.cookie_options();
+        sessions::check_cookies(cookies, policy.public_url.as_ref())?;
         let client_path = self.settings.client_path()?;
         let base = self.settings.base()?;
         let plain_gets = self.settings.plain_gets;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, io};
 
+use http::header;
 use ws_core::admit::{
     AllowedOriginError, ForwardedError, MissingVisitor, NetworkError, OriginError,
 };
@@ -21,6 +22,7 @@ use ws_server::call::{Call, Checked};
 use ws_server::close::{CloseCode, InvalidCloseCode};
 use ws_server::decode::DecodeError;
 use ws_server::error::{EncodeError, NotifyError, Refusal, SendError, SpawnError};
+use ws_server::extract::ResponseHeaderError;
 use ws_server::limits::LimitError;
 use ws_server::page::PageSubscribeError;
 use ws_server::route::RouterError;
@@ -92,7 +94,12 @@ fn all() -> Named {
             SessionError::Foreign;
         SessionOptionsError: SessionOptionsError::from(limit()),
             SessionOptionsError::CookieName { name: "a b".to_owned() },
-            SessionOptionsError::SameName { name: "z_sid".to_owned() };
+            SessionOptionsError::SameName { name: "z_sid".to_owned() },
+            SessionOptionsError::MaxAge { age: second },
+            SessionOptionsError::Domain { domain: "com".to_owned() };
+        ResponseHeaderError: ResponseHeaderError::InvalidName,
+            ResponseHeaderError::InvalidValue { name: header::HOST },
+            ResponseHeaderError::Reserved { name: header::UPGRADE }, ResponseHeaderError::TooLarge;
         LimitError: limit(),
             LimitError::PingNotBelowIdle { ping: second, idle: second },
             LimitError::TooSmall { name: "outbox", value: 1, minimum: 2 };

@@ -23,6 +23,7 @@ mod pauses;
 mod places;
 mod proxies;
 mod requests;
+mod response_headers;
 mod rooms;
 mod running;
 mod server;

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Response, Uri};
 
 use super::{Accept, Admission};
-use crate::extract::{Admitted, Handshake, Params};
+use crate::extract::{Admitted, Handshake, Params, ResponseHeaders};
 use crate::hub::Permit;
 use crate::protocol::Deflate;
 
@@ -13,12 +13,15 @@ pub struct UpgradeResponse {
     accept: Accept,
     protocol: Option<&'static str>,
     deflate: Option<Deflate>,
+    added: ResponseHeaders,
 }
 
 impl UpgradeResponse {
-    /// The 101 response that opens the connection.
+    /// The 101 response that opens the connection, with the headers that `init` has added.
     pub fn response(self) -> Response<()> {
-        self.accept.response(self.protocol, self.deflate)
+        let mut response = self.accept.response(self.protocol, self.deflate);
+        response.headers_mut().extend(self.added.take());
+        response
     }
 }
 
@@ -31,6 +34,7 @@ impl Admission<Permit> {
         headers: HeaderMap,
         params: Params,
     ) -> (Admitted, UpgradeResponse) {
+        let added = ResponseHeaders::default();
         let admitted = Admitted {
             handshake: Handshake {
                 uri,
@@ -41,6 +45,7 @@ impl Admission<Permit> {
                 params,
                 visitor: self.visitor,
                 resume: None,
+                response: added.clone(),
             },
             permit: Some(self.permit),
             deflate: self.deflate,
@@ -49,6 +54,7 @@ impl Admission<Permit> {
             accept: self.accept,
             protocol: self.protocol,
             deflate: self.deflate,
+            added,
         };
         (admitted, response)
     }

@@ -49,7 +49,7 @@ impl Origin {
     }
 
     /// The host with its port, if that is not the scheme's default.
-    pub(super) fn to_host(&self) -> Host {
+    pub fn to_host(&self) -> Host {
         Host {
             name: self.host.clone(),
             port: self.port,

@@ -5,9 +5,11 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use http::{HeaderMap, Uri};
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue, Uri};
 use serde::de::DeserializeOwned;
 
+use super::response_headers::{ResponseHeaderError, ResponseHeaders};
 use super::{
     Context, FromConnection, FromParams, HasPage, HasSession, Params, Path, Provides, State,
     TraceContext, Visitor,
@@ -48,6 +50,7 @@ pub struct Handshake {
     pub(crate) visitor: Visitor,
     /// What the page has received, while `init` of its handler runs.
     pub(crate) resume: Option<Arc<PageResume>>,
+    pub(crate) response: ResponseHeaders,
 }
 
 /// A request that passed admission: the handshake that the application sees, and the resources of
@@ -107,6 +110,51 @@ impl Handshake {
     /// The value of a header, if it is visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Adds a header to the response that opens the connection. A header that is added twice appears
+    /// twice.
+    ///
+    /// If the handshake is refused, the response is the [`Refusal`] with its own headers. The
+    /// connection of a page that has its handler already runs no `init`, so it adds no header.
+    ///
+    /// Browsers show a script no header of this response, but they store its cookies. A cookie for
+    /// scripts of other sites, or for plain HTTP, needs attributes that only the application knows,
+    /// so write the whole value.
+    ///
+    /// ```
+    /// use http::header::SET_COOKIE;
+    /// use ws_server::prelude::*;
+    ///
+    /// struct Game;
+    ///
+    /// #[ws_handler]
+    /// impl Game {
+    ///     fn init(handshake: &Handshake) -> Result<Self, Refusal> {
+    ///         handshake.respond_with("x-served-by", "node-7").or_refuse()?;
+    ///         let cookie = "last_game=chess; Path=/; Secure; HttpOnly; SameSite=Lax";
+    ///         handshake.respond_with(SET_COOKIE, cookie).or_refuse()?;
+    ///         Ok(Game)
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseHeaderError`] if the name or the value is invalid; if the header belongs to the
+    /// connection or to the handshake, as `Connection`, `Upgrade`, `Content-Length` and
+    /// `Sec-WebSocket-Protocol` do; or if all headers together are longer than
+    /// [`MAX_RESPONSE_HEADERS`](crate::limits::MAX_RESPONSE_HEADERS).
+    pub fn respond_with<N, V>(&self, name: N, value: V) -> Result<(), ResponseHeaderError>
+    where
+        HeaderName: TryFrom<N>,
+        HeaderValue: TryFrom<V>,
+    {
+        let name = HeaderName::try_from(name).map_err(|_| ResponseHeaderError::InvalidName)?;
+        match HeaderValue::try_from(value) {
+            Ok(value) => self.response.add(name, value),
+            Err(_) => Err(ResponseHeaderError::InvalidValue { name }),
+        }
     }
 
     /// The address of the client, if the connection has one. Behind a trusted proxy it is the

@@ -1,22 +1,11 @@
 //! The options of a server's sessions: store, source, limits and the names of the cookies.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::store::{DynSource, DynStore};
-use super::{SessionSource, SessionStore, cookies};
+use super::{CookieOptions, SessionSource, SessionStore, cookies};
 use crate::limits::{LimitError, SessionLimits};
-
-/// The prefix of a cookie's name with which a browser accepts the cookie only from its own host
-/// over TLS (RFC 6265bis, section 4.1.3.2).
-///
-/// ```
-/// use ws_server::session::{SECURE_PREFIX, Sessions};
-///
-/// let sessions = Sessions::default();
-/// assert_eq!(sessions.session_cookie(false), "z_sid");
-/// assert_eq!(sessions.session_cookie(true), format!("{SECURE_PREFIX}z_sid"));
-/// ```
-pub const SECURE_PREFIX: &str = "__Host-";
 
 /// The options of a server's sessions.
 ///
@@ -35,6 +24,7 @@ pub struct SessionOptions {
     pub(super) source: Option<Box<dyn DynSource>>,
     pub(super) session_cookie: String,
     pub(super) page_cookie: String,
+    pub(super) cookies: CookieOptions,
 }
 
 impl SessionOptions {
@@ -46,6 +36,7 @@ impl SessionOptions {
             source: None,
             session_cookie: "z_sid".to_owned(),
             page_cookie: "z_pid".to_owned(),
+            cookies: CookieOptions::default(),
         }
     }
 
@@ -87,6 +78,17 @@ impl SessionOptions {
         self
     }
 
+    /// Sets the attributes of both cookies.
+    pub fn cookies(mut self, cookies: CookieOptions) -> Self {
+        self.cookies = cookies;
+        self
+    }
+
+    /// The attributes of both cookies.
+    pub const fn cookie_options(&self) -> &CookieOptions {
+        &self.cookies
+    }
+
     /// Checks that the options are valid.
     ///
     /// # Errors
@@ -103,7 +105,7 @@ impl SessionOptions {
             let name = self.page_cookie.clone();
             return Err(SessionOptionsError::SameName { name });
         }
-        Ok(())
+        self.cookies.check()
     }
 }
 
@@ -143,6 +145,21 @@ pub enum SessionOptionsError {
         /// The name given for both.
         name: String,
     },
+    /// The `Max-Age` of the session's cookie is out of range.
+    #[error("`max_age` of the session's cookie is {age:?}; choose a time from 1 s to 400 days")]
+    MaxAge {
+        /// The given time.
+        age: Duration,
+    },
+    /// The `Domain` of the cookies is not a domain.
+    #[error(
+        "`domain` of the cookies is {domain:?}; write a domain of at least two labels in lower \
+         case, such as `example.com`, without a leading dot and without a port"
+    )]
+    Domain {
+        /// The given domain.
+        domain: String,
+    },
 }
 
 impl From<LimitError> for SessionOptionsError {
@@ -157,6 +174,7 @@ impl fmt::Debug for SessionOptions {
             .field("limits", &self.limits)
             .field("session_cookie", &self.session_cookie)
             .field("page_cookie", &self.page_cookie)
+            .field("cookies", &self.cookies)
             .finish_non_exhaustive()
     }
 }

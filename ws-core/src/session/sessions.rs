@@ -11,7 +11,10 @@ use super::pages::SessionPages;
 use super::shared::SharedSessions;
 #[cfg(test)]
 use super::store::DynStore;
-use super::{Newcomer, Session, SessionError, SessionId, SessionKey, SessionRecord, SessionToken};
+use super::{
+    CookieOptions, Newcomer, Session, SessionError, SessionId, SessionKey, SessionRecord,
+    SessionToken,
+};
 use crate::limits::SessionLimits;
 
 mod foreign;
@@ -64,6 +67,11 @@ impl Sessions {
     /// The name of the cookie that holds the page's id, over TLS or plain HTTP.
     pub fn page_cookie(&self, secure: bool) -> &str {
         &self.inner.page_cookies[usize::from(secure)]
+    }
+
+    /// The attributes of the cookies.
+    pub fn cookies(&self) -> &CookieOptions {
+        &self.inner.cookies
     }
 
     /// The name of the query parameter that holds the page's id.

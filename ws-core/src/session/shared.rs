@@ -6,12 +6,13 @@ use super::arrivals::ReplacedKeys;
 use super::backend::Backend;
 use super::keeper::Keeper;
 use super::notice::{EndedSession, MAX_ENDED};
-use super::options::{SECURE_PREFIX, SessionOptions};
+use super::options::SessionOptions;
 use super::registry::{AcquiredSession, Registry};
 use super::server::SessionServer;
 use super::store::DynStore;
 use super::{
-    MemoryStore, Session, SessionGeneration, SessionId, SessionKey, SessionNotice, SessionRecord,
+    CookieOptions, MemoryStore, Session, SessionGeneration, SessionId, SessionKey, SessionNotice,
+    SessionRecord,
 };
 use crate::rates::AddressRates;
 use crate::throttle::LogThrottle;
@@ -23,6 +24,7 @@ pub(super) struct SharedSessions {
     keeper: Arc<Keeper>,
     pub(super) session_cookies: [String; 2],
     pub(super) page_cookies: [String; 2],
+    pub(super) cookies: CookieOptions,
     pub(super) begin_rates: AddressRates,
     pub(super) replaced_keys: ReplacedKeys,
     /// Requests whose cookies name several live sessions.
@@ -30,8 +32,8 @@ pub(super) struct SharedSessions {
 }
 
 /// The name of a cookie over plain HTTP, and over TLS.
-fn per_scheme(name: String) -> [String; 2] {
-    let secure = format!("{SECURE_PREFIX}{name}");
+fn per_scheme(name: String, prefix: &str) -> [String; 2] {
+    let secure = format!("{prefix}{name}");
     [name, secure]
 }
 
@@ -44,14 +46,16 @@ impl SharedSessions {
         };
         let store = options.store.unwrap_or_else(in_memory);
         let backend = Arc::new(Backend::new(store, options.source, limits));
+        let prefix = options.cookies.secure_prefix();
         Arc::new_cyclic(|inner: &Weak<Self>| {
             let registry = Arc::new(Registry::new(inner.clone(), limits.lifetime));
             Self {
                 keeper: Arc::new(Keeper::new(backend.clone(), registry.clone())),
                 backend,
                 registry,
-                session_cookies: per_scheme(options.session_cookie),
-                page_cookies: per_scheme(options.page_cookie),
+                session_cookies: per_scheme(options.session_cookie, prefix),
+                page_cookies: per_scheme(options.page_cookie, prefix),
+                cookies: options.cookies,
                 begin_rates: AddressRates::default(),
                 replaced_keys: ReplacedKeys::default(),
                 ambiguous: LogThrottle::default(),

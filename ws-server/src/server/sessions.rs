@@ -1,10 +1,11 @@
 //! Settings for sessions.
 
+use ws_core::admit::Origin;
 use ws_core::limits::SessionLimits;
-use ws_core::session::Secrets;
-use ws_core::session::{SessionSource, SessionStore};
+use ws_core::session::{CookieOptions, SameSite, Secrets, SessionSource, SessionStore};
 
 use super::Server;
+use crate::failure::Error;
 
 impl<S, G> Server<S, G> {
     /// Sets the limits of sessions and pages: how long they live, and how many there may be.
@@ -113,4 +114,51 @@ impl<S, G> Server<S, G> {
         self.settings.sessions = self.settings.sessions.page_cookie(name);
         self
     }
+
+    /// Sets the attributes of the session's and the page's cookies: `Max-Age`, `SameSite` and
+    /// `Domain`.
+    ///
+    /// [`build`](Self::build) refuses what browsers would ignore: `SameSite=None` without a
+    /// [`public_url`](Self::public_url) of `https`, and a domain that does not contain the host of
+    /// the `public_url`.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// use std::time::Duration;
+    /// use ws_server::session::CookieOptions;
+    ///
+    /// let a_month = Duration::from_secs(30 * 24 * 60 * 60);
+    /// server.cookies(CookieOptions::new().max_age(a_month))
+    /// # }
+    /// ```
+    pub fn cookies(mut self, cookies: CookieOptions) -> Self {
+        self.settings.sessions = self.settings.sessions.cookies(cookies);
+        self
+    }
+}
+
+/// Checks that browsers accept the cookies from the site under its public URL, as far as it is
+/// known.
+///
+/// # Errors
+///
+/// [`Error::CookieSameSite`] or [`Error::CookieDomain`].
+pub(super) fn check_cookies(cookies: &CookieOptions, site: Option<&Origin>) -> Result<(), Error> {
+    let is_https = site.is_some_and(|site| site.scheme() == "https");
+    if cookies.same_site_value() == SameSite::None && !is_https {
+        return Err(Error::CookieSameSite);
+    }
+    let (Some(domain), Some(site)) = (cookies.domain_name(), site) else {
+        return Ok(());
+    };
+    let host = site.to_host();
+    let rest = host.name().strip_suffix(domain);
+    if rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.')) {
+        return Ok(());
+    }
+    Err(Error::CookieDomain {
+        domain: domain.to_owned(),
+        host: host.name().to_owned(),
+    })
 }

@@ -11,7 +11,7 @@ use ws_core::fields::elements;
 use ws_core::page::Page;
 use ws_core::session::{Session, SessionError, SessionToken};
 
-use super::cookie;
+use super::cookie::CookieWriter;
 use crate::exchange::{DroppedVisit, Exchange};
 use crate::shared::ServerShared;
 
@@ -244,16 +244,15 @@ impl Visit {
         let (cookie, issued) = self.pending();
         let (names, secure) = (self.shared.hub.sessions(), self.secure);
         let (session, page) = (names.session_cookie(secure), names.page_cookie(secure));
+        let options = names.cookies();
+        let writer = CookieWriter { options, secure };
         let mut cookies = match cookie {
             CookieChange::Unchanged => vec![],
-            CookieChange::Set(token) => vec![cookie::set(session, &token.cookie_value(), secure)],
-            CookieChange::Remove => vec![
-                cookie::remove(session, secure),
-                cookie::remove(page, secure),
-            ],
+            CookieChange::Set(token) => vec![writer.session(session, &token.cookie_value())],
+            CookieChange::Remove => vec![writer.remove(session), writer.remove(page)],
         };
         if let Some(issued) = issued {
-            cookies.push(cookie::set(page, issued.id(), secure));
+            cookies.push(writer.page(page, issued.id()));
         }
         for mut cookie in cookies {
             cookie.set_sensitive(true);
