@@ -16,6 +16,7 @@ need() { # need COMMAND DEBIAN-PACKAGES WHAT-FOR
 need cc "gcc libc6-dev" "links the Rust crates"
 need kill procps "sends signals to the examples"
 need node "nodejs ca-certificates" "runs the scripts of the browser tests, version 18 or later"
+need nginx nginx "the proxy of the tests of listeners"
 need promtool prometheus "checks the measurements"
 need npm npm "installs playwright-core"
 need redis-server redis-server "the server of the tests of Redis, version 7 or later"

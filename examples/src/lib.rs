@@ -6,6 +6,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use listenfd::ListenFd;
 use tokio::net::TcpListener;
 
 /// The error of an example. `main` prints it and exits.
@@ -106,26 +107,62 @@ impl Options {
         )
     }
 
-    /// Binds the address.
+    /// Binds the address, unless systemd passes a socket (`LISTEN_FDS`, `sd_listen_fds(3)`).
     ///
     /// # Errors
     ///
     /// If the address is invalid or in use. The error contains the address.
     pub async fn bind(&self) -> Result<TcpListener> {
+        if let Some(inherited) = ListenFd::from_env().take_tcp_listener(0)? {
+            inherited.set_nonblocking(true)?;
+            return Ok(TcpListener::from_std(inherited)?);
+        }
         let listener = TcpListener::bind(&self.listen).await;
         listener.map_err(|error| format!("cannot listen on {}: {error}", self.listen).into())
     }
 }
 
-/// Prints the URL of the example.
+/// Prints the URL of the example, and reports to systemd that it is ready.
 ///
 /// # Errors
 ///
-/// If the listener has no address.
+/// If the listener has no address, or systemd cannot be notified.
 pub fn announce(listener: &TcpListener, path: &str) -> Result<SocketAddr> {
     let address = listener.local_addr()?;
     println!("http://{address}{path}");
+    notify_ready()?;
     Ok(address)
+}
+
+/// Reports to systemd that the service is ready (`Type=notify`, `sd_notify(3)`).
+///
+/// # Errors
+///
+/// If the socket of `NOTIFY_SOCKET` cannot be used.
+#[cfg(target_os = "linux")]
+pub fn notify_ready() -> Result<()> {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    let Ok(name) = std::env::var("NOTIFY_SOCKET") else {
+        return Ok(());
+    };
+    let address = match name.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(&name)?,
+    };
+    UnixDatagram::unbound()?.send_to_addr(b"READY=1", &address)?;
+    Ok(())
+}
+
+/// Other systems have no systemd.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub fn notify_ready() -> Result<()> {
+    Ok(())
 }
 
 /// Escapes a text for HTML, including the values of attributes.

@@ -24,9 +24,9 @@ const SWITCHES = [
  * in `expected` are ignored there. All its pages share their cookies, so they belong to one
  * visitor; `await open.another()` returns the `open` of another visitor. `hosts` are names that
  * resolve to this machine. With `cache`, the back/forward cache is on, as in a browser that is not
- * automated.
+ * automated. With `insecure`, every certificate is trusted.
  */
-export async function browse(script, { hosts = [], cache = false } = {}) {
+export async function browse(script, { hosts = [], cache = false, insecure = false } = {}) {
   const late = setTimeout(() => {
     console.error(`the script is not done after ${DEADLINE} ms`);
     process.exit(1); // also ends the browser
@@ -40,7 +40,7 @@ export async function browse(script, { hosts = [], cache = false } = {}) {
   });
   const errors = [];
   const visitor = async () => {
-    const context = await browser.newContext();
+    const context = await browser.newContext({ ignoreHTTPSErrors: insecure });
     context.setDefaultTimeout(WAIT_TIMEOUT);
     const open = async (...expected) => {
       const page = await context.newPage();

@@ -83,6 +83,7 @@ impl Example {
         let line = line.expect("the example runs");
         let address = line
             .strip_prefix("http://")
+            .or_else(|| line.strip_prefix("https://"))
             .and_then(|url| url.strip_suffix('/'));
         let address = address.unwrap_or_else(|| panic!("no URL: {line}"));
         Self {

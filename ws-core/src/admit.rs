@@ -69,6 +69,8 @@ pub struct Request<'a> {
     pub headers: &'a HeaderMap,
     /// The address of the direct peer, if the connection has one: a client or a proxy.
     pub peer: Option<SocketAddr>,
+    /// Whether the connection of the direct peer is encrypted, as far as the server knows.
+    pub over_tls: bool,
     /// Whether the HTTP connection can be upgraded.
     pub can_upgrade: bool,
 }
@@ -193,7 +195,11 @@ pub fn check_request(
 /// 400 if a trusted proxy sent a malformed `Forwarded`.
 pub fn client(request: &Request<'_>, policy: &AdmissionPolicy) -> Result<Client, Refusal> {
     match policy.resolve_client(request.peer, request.headers) {
-        Ok((client, contradiction)) => {
+        Ok((mut client, contradiction)) => {
+            // A proxy that forwards its client also forwards the scheme, or it is unknown.
+            if request.over_tls && client.scheme.is_none() && !client.forwarded {
+                client.scheme = Some(Scheme::Https);
+            }
             if contradiction {
                 policy.request_log.contradicting_forwarded(request.peer);
             }

@@ -32,12 +32,14 @@ macro_rules! limits_struct {
 }
 
 mod deserialize;
+mod http2;
 mod page;
 mod presence;
 mod rate;
 mod server;
 mod session;
 
+pub use http2::Http2Limits;
 pub use page::PageLimits;
 pub use presence::{MAX_MEMBER, MAX_MEMBER_KEY, PresenceLimits};
 pub use rate::Rate;

@@ -419,6 +419,7 @@ impl ClientBuilder {
             uri: &self.uri,
             headers: &self.headers,
             peer: self.peer,
+            over_tls: false,
             can_upgrade: true,
         };
         let admission = admit::admit(hub, policy, route, &request).await?;

@@ -1,5 +1,6 @@
 //! From an upgraded HTTP connection to the byte stream that a connection's driver uses.
 
+use std::any::Any;
 use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -21,6 +22,8 @@ use ws_core::outbox::{DirectWrite, Io, SharedTransport, Transport};
 mod tests;
 mod unsent;
 
+#[cfg(feature = "http2")]
+use crate::prefixed::Prefixed;
 use unsent::ReadSpeed;
 pub(crate) use unsent::Unsent;
 
@@ -35,6 +38,15 @@ pub(crate) use unsent::Unsent;
 pub(crate) fn open(upgraded: Upgraded, unsent: usize) -> (Io, Bytes) {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(Parts { io, read_buf, .. }) => return tcp_of_other_server(io, &read_buf, unsent),
+        Err(upgraded) => upgraded,
+    };
+    #[cfg(feature = "http2")]
+    let upgraded = match upgraded.downcast::<TokioIo<Prefixed<TcpStream>>>() {
+        Ok(Parts { io, read_buf, .. }) => {
+            let (tcp, ahead) = io.into_inner().into_parts();
+            let early = [&read_buf[..], &ahead].concat();
+            return tcp_of_other_server(TokioIo::new(tcp), &early, unsent);
+        }
         Err(upgraded) => upgraded,
     };
     match auto::downcast::<TokioIo<TcpStream>>(upgraded) {
@@ -55,10 +67,37 @@ fn tcp_of_other_server(io: TokioIo<TcpStream>, early: &[u8], unsent: usize) -> (
     shared(TcpTransport::new(tcp, false, unsent), early)
 }
 
-/// Returns a TCP stream that the server itself has accepted, and the bytes of it that were read
-/// already. `unsent` bounds the unsent bytes that the system buffers.
-pub(crate) fn tcp(tcp: TcpStream, early: &[u8], unsent: usize) -> (Io, Bytes) {
-    shared(TcpTransport::new(tcp, true, unsent), early)
+/// Returns a stream that the server itself has accepted, and the bytes of it that were read already.
+/// `unsent` bounds the unsent bytes of a TCP stream that the system buffers.
+pub(crate) fn own<I>(io: I, early: &[u8], unsent: usize) -> (Io, Bytes)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let own_tcp = |tcp, early: &[u8]| shared(TcpTransport::new(tcp, true, unsent), early);
+    let io = match cast::<_, TcpStream>(io) {
+        Ok(tcp) => return own_tcp(tcp, early),
+        Err(io) => io,
+    };
+    #[cfg(feature = "http2")]
+    let io = match cast::<_, Prefixed<TcpStream>>(io) {
+        Ok(prefixed) => {
+            let (tcp, ahead) = prefixed.into_parts();
+            return own_tcp(tcp, &[early, &ahead].concat());
+        }
+        Err(io) => io,
+    };
+    let transport = IoTransport::new(io);
+    (Box::new(transport).into(), Bytes::copy_from_slice(early))
+}
+
+/// Returns the value as a `T`, if it is one. The compiler knows the answer.
+fn cast<I: 'static, T: 'static>(io: I) -> Result<T, I> {
+    let mut slot = Some(io);
+    let found = (&mut slot as &mut dyn Any).downcast_mut::<Option<T>>();
+    match found.and_then(Option::take) {
+        Some(found) => Ok(found),
+        None => Err(slot.expect("only a `T` is taken out")),
+    }
 }
 
 fn shared(stream: TcpTransport, early: &[u8]) -> (Io, Bytes) {

@@ -84,7 +84,7 @@ pub enum Error {
     /// The text is neither an address nor a network.
     #[error(
         "`trusted_proxies` has {value:?}; a proxy is named by its address or network, as in \
-         `127.0.0.1`, `10.0.0.0/8` or `fd00::/8`"
+         `127.0.0.1`, `10.0.0.0/8` or `fd00::/8`, or by `unix:` on a Unix socket"
     )]
     TrustedProxy {
         /// The value that was set.

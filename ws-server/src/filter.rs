@@ -19,7 +19,7 @@ use crate::client::{self, ClientResource};
 use crate::exchange::Target;
 use crate::handshake::{self, Arrival, FoundRoute};
 use crate::page_posts;
-use crate::peer::{PeerAddr, canonical};
+use crate::peer::{OverTls, PeerAddr, canonical};
 use crate::shared::ServerShared;
 
 /// The filter of [`Ws::filter`](crate::Ws::filter).
@@ -78,6 +78,7 @@ fn page_posts(shared: &Arc<ServerShared>) -> WsFilter {
                     method: parts.method,
                     headers: parts.headers,
                     peer,
+                    over_tls: parts.extensions.get::<OverTls>().is_some(),
                     can_upgrade: false,
                 };
                 let response = page_posts::respond(&shared, found, arrival, bytes_of(body)).await;
@@ -111,6 +112,7 @@ fn handshakes(shared: &Arc<ServerShared>) -> WsFilter {
         .and(query())
         .and(warp::ext::optional::<Target>())
         .and(peer())
+        .and(warp::ext::optional::<OverTls>())
         .and(warp::ext::optional::<OnUpgrade>())
         .and_then(
             move |found,
@@ -119,6 +121,7 @@ fn handshakes(shared: &Arc<ServerShared>) -> WsFilter {
                   query,
                   target: Option<Target>,
                   peer,
+                  over_tls: Option<OverTls>,
                   on_upgrade: Option<OnUpgrade>| {
                 let uri = target.map_or_else(|| uri(path, query), |target| target.uri);
                 let arrival = Arrival {
@@ -126,6 +129,7 @@ fn handshakes(shared: &Arc<ServerShared>) -> WsFilter {
                     uri,
                     headers,
                     peer,
+                    over_tls: over_tls.is_some(),
                     can_upgrade: on_upgrade.is_some(),
                 };
                 let shared = serving.clone();
@@ -181,20 +185,26 @@ pub(crate) fn parts() -> impl Filter<Extract = (Parts,), Error = Infallible> + C
         .and(warp::ext::optional::<Target>())
         .and(warp::header::headers_cloned())
         .and(peer())
-        .map(|method, target: Option<Target>, headers, peer| {
-            let (mut parts, ()) = Request::new(()).into_parts();
-            parts.method = method;
-            parts.headers = headers;
-            if let Some(peer) = peer {
-                parts.extensions.insert(PeerAddr(peer));
-            }
-            if let Some(target) = target {
-                // Only the authority matters here, and warp provides none.
-                parts.uri = target.uri.clone();
-                parts.extensions.insert(target);
-            }
-            parts
-        })
+        .and(warp::ext::optional::<OverTls>())
+        .map(
+            |method, target: Option<Target>, headers, peer, over_tls: Option<OverTls>| {
+                let (mut parts, ()) = Request::new(()).into_parts();
+                parts.method = method;
+                parts.headers = headers;
+                if let Some(peer) = peer {
+                    parts.extensions.insert(PeerAddr(peer));
+                }
+                if let Some(over_tls) = over_tls {
+                    parts.extensions.insert(over_tls);
+                }
+                if let Some(target) = target {
+                    // Only the authority matters here, and warp provides none.
+                    parts.uri = target.uri.clone();
+                    parts.extensions.insert(target);
+                }
+                parts
+            },
+        )
 }
 
 /// Converts a response for warp.

@@ -41,6 +41,8 @@ pub(crate) struct Arrival {
     pub(crate) headers: HeaderMap,
     /// The client's address, or that of a proxy in front of it.
     pub(crate) peer: Option<SocketAddr>,
+    /// Whether that connection is encrypted.
+    pub(crate) over_tls: bool,
     /// Whether hyper can upgrade the HTTP connection.
     pub(crate) can_upgrade: bool,
 }
@@ -55,6 +57,7 @@ impl Arrival {
             uri: &self.uri,
             headers: &self.headers,
             peer: self.peer,
+            over_tls: self.over_tls,
             can_upgrade: self.can_upgrade,
         }
     }

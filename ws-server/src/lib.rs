@@ -75,9 +75,11 @@
 //! | `warp` (default) | [`Ws::filter`], [`Ws::serve`], [`Ws::session`] and other filters, [`Visit::reply`] |
 //! | `msgpack` | `decode::MsgPack<T>`: payloads and replies in `MessagePack` |
 //! | `cluster` | the module `cluster`: several servers over one log |
+//! | `http2` | [`Server`]`::http2`: HTTP/2, with WebSocket connections over it (RFC 8441) |
 //! | `metrics` | `stats::record`: the measurements for the facade of the crate `metrics` |
 //! | `redis` | the module `redis`: sessions and the log of `cluster` in Redis or Valkey |
 //! | `redis-tls` | `redis`, also over TLS |
+//! | `tls` | the module `tls`: TLS with certificates that are reloaded |
 //! | `test-kit` | the module `testkit`: clients and pages in memory, with paused time |
 //!
 //! The others are off by default. Tests need these lines in `Cargo.toml`:
@@ -95,6 +97,7 @@
 //! - [`Server`] and [`Ws`]: configuration, serving, shutdown;
 //! - [`session`]: sessions of visitors, stores, and sessions that the application manages itself;
 //! - [`Ws::service`]: the server inside an application of axum, hyper or tower;
+//! - [`listener`]: TCP, Unix sockets, TLS, and listeners of your own;
 //! - [`Visit`]: the HTTP side of sessions, by [`Ws::visit`] for any request, and by the warp filters
 //!   [`Ws::session`] and [`Ws::page`];
 //! - [`PageStream`], [`Page`] and [`Ws::client`]: messages pushed to a page arrive once and in
@@ -112,18 +115,23 @@ mod body;
 mod client;
 mod connection;
 mod exchange;
+#[cfg(feature = "http2")]
+mod extended_connect;
 #[cfg(feature = "metrics")]
 mod facade;
 mod failure;
 #[cfg(feature = "warp")]
 mod filter;
 mod handshake;
+pub mod listener;
 mod measurements;
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
 mod operations;
 mod page_posts;
 mod peer;
+#[cfg(any(feature = "http2", feature = "tls"))]
+mod prefixed;
 mod prometheus;
 mod readiness;
 mod recent_refusals;
@@ -133,6 +141,8 @@ pub mod runtime;
 mod server;
 mod service;
 mod shared;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod visitors;
 mod watchdog;
 
@@ -141,7 +151,7 @@ pub use failure::Error;
 #[cfg(feature = "warp")]
 pub use filter::WsFilter;
 pub use operations::OperationsService;
-pub use peer::PeerAddr;
+pub use peer::{OverTls, PeerAddr};
 pub use server::{RequestBody, Server, StateFor, Stateless, WithState, Ws};
 pub use service::{WithFallback, WsFuture, WsService};
 pub use visitors::Visit;
@@ -242,8 +252,9 @@ pub mod limits {
     //! Every limit of a connection, a page, a session and a server, with its default.
     #[doc(inline)]
     pub use ws_core::limits::{
-        LimitError, LimitOptions, Limits, MAX_MEMBER, MAX_MEMBER_KEY, MAX_RESPONSE_HEADERS, OnFull,
-        PageLimits, PresenceLimits, Rate, ServerLimits, SessionLimits,
+        Http2Limits, LimitError, LimitOptions, Limits, MAX_MEMBER, MAX_MEMBER_KEY,
+        MAX_RESPONSE_HEADERS, OnFull, PageLimits, PresenceLimits, Rate, ServerLimits,
+        SessionLimits,
     };
 }
 

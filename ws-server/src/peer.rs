@@ -30,6 +30,48 @@ use http::Extensions;
 #[expect(clippy::exhaustive_structs, reason = "it is a name for its one field")]
 pub struct PeerAddr(pub SocketAddr);
 
+/// The connection of a request is encrypted, as an extension of the request.
+///
+/// The server's own accept loop sets it for encrypted listeners. If another loop drives
+/// [`Ws::service`](crate::Ws::service) or [`Ws::filter`](crate::Ws::filter) over TLS, set it there:
+/// cookies are then `Secure`, and the server's own origin is of `https`. A forwarded client of a
+/// [trusted proxy](crate::Server::trusted_proxies) has the scheme that the proxy forwards.
+///
+/// ```
+/// use ws_server::OverTls;
+///
+/// /// Called by an accept loop of your own for each request.
+/// fn accepted<B>(mut request: http::Request<B>) -> http::Request<B> {
+///     request.extensions_mut().insert(OverTls);
+///     request
+/// }
+/// # let request = accepted(http::Request::new(()));
+/// # assert_eq!(request.extensions().get(), Some(&OverTls));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "it is a name for a fact")]
+pub struct OverTls;
+
+/// The other end of a connection that the server has accepted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    /// `None` on a Unix socket.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) over_tls: bool,
+}
+
+impl Peer {
+    /// Sets the extensions of a request from it.
+    pub(crate) fn extend(self, extensions: &mut Extensions) {
+        if let Some(address) = self.address {
+            extensions.insert(PeerAddr(address));
+        }
+        if self.over_tls {
+            extensions.insert(OverTls);
+        }
+    }
+}
+
 /// Finds the address in the extensions that another server has set.
 #[derive(Clone, Default)]
 pub(crate) struct PeerSource(Option<Arc<ReadPeer>>);

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use ws_core::admit::RequestLog;
-use ws_core::extract::NoState;
 use ws_core::limits::{LimitOptions, ServerLimits};
 use ws_core::route::Table;
 
@@ -19,6 +18,8 @@ mod cluster;
 #[cfg(feature = "warp")]
 mod filters;
 mod http;
+#[cfg(feature = "http2")]
+mod http2;
 mod listen;
 mod mounting;
 mod operations;
@@ -29,12 +30,14 @@ mod routes_only;
 mod sessions;
 mod settings;
 mod signals;
+mod state;
 #[cfg(feature = "test-kit")]
 mod testing;
 mod ws;
 
 pub use http::RequestBody;
 use settings::{Origins, Settings};
+pub use state::{StateFor, Stateless, WithState};
 pub use ws::Ws;
 
 /// The configuration of a server; [`build`](Self::build) creates a [`Ws`] from it.
@@ -80,75 +83,6 @@ pub struct Server<S, G = Stateless> {
     table: Table<S>,
     state: G,
     settings: Settings,
-}
-
-/// No state has been set.
-///
-/// ```
-/// use ws_server::extract::NoState;
-/// use ws_server::{Server, Stateless};
-///
-/// /// Settings that every server of this company has.
-/// fn with_our_settings(server: Server<NoState, Stateless>) -> Server<NoState, Stateless> {
-///     server.origins(["https://example.com"]).max_connections(10_000)
-/// }
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct Stateless;
-
-/// The state that has been set.
-///
-/// ```
-/// use ws_server::route::Table;
-/// use ws_server::{Server, WithState};
-///
-/// struct App;
-///
-/// fn server(table: Table<App>) -> Server<App, WithState<App>> {
-///     Server::new(table).state(App)
-/// }
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct WithState<S>(S);
-
-/// The state of a server, if it is the state `S` that the table requires.
-///
-/// A table without `state: …;` requires none.
-///
-/// ```
-/// use ws_server::{Error, Server, StateFor, Ws};
-///
-/// /// Builds any server whose state is set.
-/// fn build<S, G>(server: Server<S, G>) -> Result<Ws, Error>
-/// where
-///     G: StateFor<S>,
-///     S: Send + Sync + 'static,
-/// {
-///     server.public_url("https://example.com").build()
-/// }
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "the table has a state of type `{S}`, but the server has none",
-    label = "call `.state(…)` before this",
-    note = "write `Server::new(Routes::table()).state(app).build()?`"
-)]
-pub trait StateFor<S> {
-    /// The state.
-    #[doc(hidden)]
-    fn into_state(self) -> S;
-}
-
-impl StateFor<NoState> for Stateless {
-    fn into_state(self) -> NoState {
-        NoState
-    }
-}
-
-impl<S> StateFor<S> for WithState<S> {
-    fn into_state(self) -> S {
-        self.0
-    }
 }
 
 impl<S> Server<S> {
@@ -385,7 +319,8 @@ impl<S, G> Server<S, G> {
     /// with 400, because an unclosed quote of the client could hide the element that the proxy
     /// added. If `Forwarded` and `X-Forwarded-For` name different clients, neither counts, and the
     /// request counts as the proxy's own, with the same limits as any other address. List only
-    /// proxies: every machine in these networks can claim to be any client.
+    /// proxies: every machine in these networks can claim to be any client. `"unix:"` is every peer
+    /// without an address, such as a proxy at a Unix socket.
     pub fn trusted_proxies<N: Into<String>>(
         mut self,
         networks: impl IntoIterator<Item = N>,
@@ -424,7 +359,7 @@ impl<S, G> Server<S, G> {
         sessions::check_cookies(cookies, policy.public_url.as_ref())?;
         let client_path = self.settings.client_path()?;
         let base = self.settings.base()?;
-        let plain_gets = self.settings.plain_gets;
+        let (plain_gets, http2) = (self.settings.plain_gets, self.settings.http2);
         let hub = self.settings.create_hub(&limits)?;
         policy.request_log = RequestLog::of(&hub);
         let over_http = self.settings.over_http;
@@ -444,6 +379,7 @@ impl<S, G> Server<S, G> {
             base,
             plain_gets,
             over_http,
+            http2,
             readiness: Readiness::default(),
             peer: self.settings.peer,
         }))

@@ -17,6 +17,7 @@ use crate::body::{FallbackBody, WsBody, chunks};
 use crate::client::{self, ClientResource};
 use crate::handshake::{self, Arrival, FoundRoute};
 use crate::page_posts::{self, FoundStream};
+use crate::peer::OverTls;
 use crate::shared::ServerShared;
 use crate::visitors;
 
@@ -140,6 +141,7 @@ where
 fn arrival(shared: &ServerShared, parts: Parts, can_upgrade: bool) -> Arrival {
     Arrival {
         peer: shared.peer(&parts.extensions),
+        over_tls: parts.extensions.get::<OverTls>().is_some(),
         method: parts.method,
         uri: parts.uri,
         headers: parts.headers,

@@ -33,6 +33,7 @@ pub(crate) struct ServerShared {
     pub(crate) plain_gets: PlainGets,
     /// The page streams over HTTP, if the server offers them.
     pub(crate) over_http: Option<Arc<Attachments>>,
+    pub(crate) http2: Http2,
     pub(crate) readiness: Readiness,
     /// Finds the client's address under a server other than this one.
     pub(crate) peer: PeerSource,
@@ -57,6 +58,22 @@ pub(crate) enum PlainGets {
     Refuse,
     /// It is left to the application.
     FallThrough,
+}
+
+/// Whether the server speaks HTTP/2 besides HTTP/1.1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Http2 {
+    #[default]
+    Off,
+    #[cfg(feature = "http2")]
+    On,
+}
+
+impl Http2 {
+    /// Whether it does.
+    pub(crate) const fn is_on(self) -> bool {
+        !matches!(self, Self::Off)
+    }
 }
 
 /// Logs hints for the server's operator, once or at most every few seconds, because any client can

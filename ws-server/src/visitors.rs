@@ -15,6 +15,7 @@ use ws_core::session::{Session, SessionError};
 
 use crate::body::WsBody;
 use crate::exchange::{Exchange, Target};
+use crate::peer::OverTls;
 use crate::shared::ServerShared;
 
 mod cookie;
@@ -38,6 +39,7 @@ struct VisitRequest<'r> {
     uri: &'r Uri,
     headers: &'r HeaderMap,
     peer: Option<SocketAddr>,
+    over_tls: bool,
     exchange: Option<Exchange>,
 }
 
@@ -55,6 +57,7 @@ impl<'r> VisitRequest<'r> {
             uri: &parts.uri,
             headers: &parts.headers,
             peer: shared.peer(&parts.extensions),
+            over_tls: parts.extensions.get::<OverTls>().is_some(),
             exchange: target.map(|target| target.exchange.clone()),
         }
     }
@@ -67,6 +70,7 @@ impl<'r> VisitRequest<'r> {
             uri: self.uri,
             headers: self.headers,
             peer: self.peer,
+            over_tls: self.over_tls,
             can_upgrade: false,
         };
         let client = admit::client(&request, &shared.policy)?;

@@ -7,5 +7,6 @@ mod cross_site;
 mod greeter;
 mod mount;
 mod script;
+mod secure;
 mod server;
 mod stream;

@@ -27,6 +27,7 @@ use ws_server::limits::LimitError;
 use ws_server::page::PageSubscribeError;
 use ws_server::route::RouterError;
 use ws_server::session::{SessionError, SessionSubscribeError, StoreError};
+use ws_server::tls::TlsError;
 use ws_server::topic::{PublishError, SinceError};
 
 /// An error of a library below: two texts that no error of ours may repeat.
@@ -71,6 +72,10 @@ macro_rules! named {
 
 fn limit() -> LimitError {
     LimitError::Zero { name: "mailbox" }
+}
+
+fn file() -> PathBuf {
+    PathBuf::from("key.pem")
 }
 
 /// One error of each variant that has a text of its own.
@@ -122,9 +127,7 @@ fn all() -> Named {
             ProtocolError::InvalidUtf8, ProtocolError::InvalidDeflate,
             ProtocolError::TooBig { limit: 1, size: 2 }, ProtocolError::CloseLength,
             ProtocolError::CloseCode(1005);
-        InvalidUtf8: InvalidUtf8;
-        OriginError: OriginError;
-        NetworkError: NetworkError;
+        InvalidUtf8: InvalidUtf8; OriginError: OriginError; NetworkError: NetworkError;
         AllowedOriginError: AllowedOriginError::NoOrigin, AllowedOriginError::Star,
             AllowedOriginError::EveryHost, AllowedOriginError::TopLevel;
         ForwardedError: ForwardedError::NoEquals, ForwardedError::Name,
@@ -142,6 +145,9 @@ fn all() -> Named {
             EnterError::TooManySubscriptions, EnterError::Closed,
             EnterError::from(EncodeError::new(upper()));
         MalformedRecord: MalformedRecord;
+        TlsError: TlsError::NoCertificates, TlsError::Read { path: file(), source: io::Error::other(upper()) },
+            TlsError::NoCertificate { path: file() }, TlsError::NoKey { path: file() },
+            TlsError::Malformed { path: file() }, TlsError::Expired { path: file() };
     }
 }
 

@@ -2,10 +2,14 @@
 
 use std::process::Output;
 
+#[cfg(target_os = "linux")]
+use command_fds::{CommandFdExt, FdMapping};
 use tokio::process::Command;
 use ws_tests::{Example, program};
 
 use crate::browser::Browser;
+#[cfg(target_os = "linux")]
+use crate::certificates::Directory;
 use crate::client::{BINARY, Client, Frame, close, frame, upgrade, within};
 
 /// Like [`Example::start`], with a limit on open files.
@@ -90,7 +94,9 @@ async fn a_sigterm_closes_the_sockets_and_the_greeter_exits_with_success() {
 async fn an_address_in_use_ends_an_example_with_an_error_that_contains_it() {
     let first = Example::start("echo", &[]).await;
     let address = first.address.to_string();
-    for name in ["greeter", "echo", "mount", "chat", "stream", "devices"] {
+    for name in [
+        "greeter", "echo", "mount", "chat", "stream", "devices", "secure",
+    ] {
         let output = output_of(name, &["--listen", &address]).await;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{name}: {error}");
@@ -105,7 +111,9 @@ async fn an_address_in_use_ends_an_example_with_an_error_that_contains_it() {
 
 #[tokio::test]
 async fn help_lists_the_options_and_exits_with_success() {
-    for name in ["greeter", "echo", "mount", "chat", "stream", "devices"] {
+    for name in [
+        "greeter", "echo", "mount", "chat", "stream", "devices", "secure",
+    ] {
         let output = output_of(name, &["--help"]).await;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(0), "{name}: {text}");
@@ -202,4 +210,32 @@ pub(crate) async fn post(example: &Example, path: &str, body: &str) -> u16 {
         body.len()
     );
     Client::ask(example.address, &request).await.0.status
+}
+
+/// systemd passes a socket that it has bound, and waits until the service is ready.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_example_takes_the_socket_of_systemd_and_reports_that_it_is_ready() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let directory = Directory::new();
+    let path = directory.file("notify");
+    let notified = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let mut shell = Command::new("sh");
+    let script = "LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\"";
+    shell.args(["-c", script]).arg(program("echo").await);
+    shell.env("NOTIFY_SOCKET", &path);
+    let inherited = FdMapping {
+        parent_fd: socket.into(),
+        child_fd: 3,
+    };
+    shell.fd_mappings(vec![inherited]).unwrap();
+    let echo = Example::run(shell, &[]).await;
+    assert_eq!(echo.address, address);
+    let mut message = [0; 64];
+    let length = within("READY", notified.recv(&mut message)).await.unwrap();
+    assert_eq!(&message[..length], b"READY=1");
+    let mut client = open(&echo, "/echo").await;
+    client.send_text("text").await;
+    assert_eq!(client.text().await, "text");
 }

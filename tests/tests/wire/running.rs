@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use warp::{Filter, Reply};
 use ws_server::WsFilter;
+use ws_server::listener::Listener;
 use ws_server::prelude::*;
 
 use crate::client::{Client, close, upgrade, within};
@@ -31,8 +32,14 @@ impl Running {
 
     /// Serves the routes alone on this listener.
     pub(crate) fn start_on(ws: Ws, listener: TcpListener) -> Self {
-        let (stop, stopped) = stopping();
         let address = listener.local_addr().unwrap();
+        Self::listen(ws, address, listener)
+    }
+
+    /// Serves the routes alone on any listener. The address is that of the TCP listener below, if
+    /// there is one.
+    pub(crate) fn listen(ws: Ws, address: SocketAddr, listener: impl Listener) -> Self {
+        let (stop, stopped) = stopping();
         let served = tokio::spawn(ws.run_until(listener, stopped));
         Self {
             address,
@@ -142,7 +149,7 @@ impl Running {
 }
 
 /// The signal that stops a server.
-fn stopping() -> (oneshot::Sender<()>, impl Future<Output = ()>) {
+pub(crate) fn stopping() -> (oneshot::Sender<()>, impl Future<Output = ()>) {
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async move {
         let _ = stopped.await;

@@ -1,6 +1,6 @@
 //! The client behind proxies: `Forwarded` (RFC 7239), and the older `X-Forwarded-*` headers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::HeaderMap;
 
@@ -115,6 +115,9 @@ impl Client {
     }
 }
 
+/// Represents a trusted proxy without an address. No client has this one.
+const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 impl AdmissionPolicy {
     /// Returns the client of a request with these headers from this peer.
     ///
@@ -177,7 +180,11 @@ impl AdmissionPolicy {
         headers: &HeaderMap,
     ) -> Result<(Client, bool), ForwardedError> {
         let peer = peer.map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port()));
-        let proxy = peer.filter(|peer| self.trusted_proxies.contains(peer.ip()));
+        let trusted = &self.trusted_proxies;
+        let proxy = match peer {
+            Some(peer) => Some(peer).filter(|peer| trusted.contains(peer.ip())),
+            None => trusted.trust_without_address().then_some(NO_ADDRESS),
+        };
         let mut client = Client {
             peer,
             is_proxy: proxy.is_some(),
@@ -192,9 +199,10 @@ impl AdmissionPolicy {
         match walk.map(Walk::values) {
             None => {}
             Some(Ok(values)) => {
-                client.forwarded = peer != Some(values.address);
-                client.is_proxy = self.trusted_proxies.contains(values.address.ip());
-                client.peer = Some(values.address);
+                let address = Some(values.address).filter(|address| *address != NO_ADDRESS);
+                client.forwarded = peer != address;
+                client.is_proxy = address.is_none_or(|address| trusted.contains(address.ip()));
+                client.peer = address;
                 client.scheme = values.scheme;
                 client.host = values.host;
                 client.port = values

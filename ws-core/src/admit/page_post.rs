@@ -8,7 +8,7 @@ use super::{
     AdmissionPolicy, Client, Request, RouteAccess, VisitorLookup, client, permit, request_origin,
 };
 use crate::error::Refusal;
-use crate::extract::{Admitted, Handshake, Params, Visitor};
+use crate::extract::{Admitted, Handshake, Params, ResponseHeaders, Visitor};
 use crate::hub::Hub;
 use crate::page::PAGE_PROTOCOL;
 use crate::route::Route;
@@ -92,6 +92,7 @@ impl AdmittedPost {
                 params,
                 visitor,
                 resume: None,
+                response: ResponseHeaders::default(),
             },
             permit: Some(permit),
             // The lines of the response are not frames.

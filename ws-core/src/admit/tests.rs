@@ -58,6 +58,7 @@ struct Case {
     version: Option<Version>,
     uri: &'static str,
     can_upgrade: bool,
+    over_tls: bool,
     peer: Option<SocketAddr>,
     access: RouteAccess,
     policy: AdmissionPolicy,
@@ -73,6 +74,7 @@ impl Default for Case {
             version: Some(Version::HTTP_11),
             uri: "/chat?token=secret",
             can_upgrade: true,
+            over_tls: false,
             peer: None,
             access: OPEN,
             policy: AdmissionPolicy::default(),
@@ -97,6 +99,7 @@ impl Case {
             uri: &uri,
             headers: &headers,
             peer: self.peer,
+            over_tls: self.over_tls,
             can_upgrade: self.can_upgrade,
         })
     }
@@ -243,6 +246,7 @@ fn the_debug_output_of_a_request_hides_what_may_be_secret() {
         uri: &uri,
         headers: &headers,
         peer: Some(([127, 0, 0, 1], 80).into()),
+        over_tls: false,
         can_upgrade: true,
     };
     let shown = r#"Request { path: "/chat", peer: Some(127.0.0.1:80), .. }"#;
@@ -376,6 +380,7 @@ fn the_permit_is_released_if_a_later_step_refuses() {
         uri: &uri,
         headers: &headers,
         peer: None,
+        over_tls: false,
         can_upgrade: true,
     };
     let known = check_request(OPEN, &request, &AdmissionPolicy::default())

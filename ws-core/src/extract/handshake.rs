@@ -116,7 +116,8 @@ impl Handshake {
     /// twice.
     ///
     /// If the handshake is refused, the response is the [`Refusal`] with its own headers. The
-    /// connection of a page that has its handler already runs no `init`, so it adds no header.
+    /// connection of a page that has its handler already runs no `init`, so it adds no header; a page
+    /// stream over HTTP adds none either.
     ///
     /// Browsers show a script no header of this response, but they store its cookies. A cookie for
     /// scripts of other sites, or for plain HTTP, needs attributes that only the application knows,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{KIB, MIB, OnFull, PageLimits, PresenceLimits, Rate};
+use super::{Http2Limits, KIB, MIB, OnFull, PageLimits, PresenceLimits, Rate};
 
 /// Implements `Deserialize` for a struct of limits: those that the configuration does not contain
 /// keep their initial value, and names that do not exist are refused.
@@ -89,7 +89,7 @@ macro_rules! nested {
     };
 }
 
-nested!(PageLimits, PresenceLimits);
+nested!(Http2Limits, PageLimits, PresenceLimits);
 
 impl<T: FromScalar> Field for T {
     fn read<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Self, A::Error> {

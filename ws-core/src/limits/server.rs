@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{KIB, LimitError, MAX_DURATION, PageLimits, PresenceLimits, check_nonzero};
+use super::{
+    Http2Limits, KIB, LimitError, MAX_DURATION, PageLimits, PresenceLimits, check_nonzero,
+};
 
 limits_struct! {
     /// Limits of a whole server, before and around its connections.
@@ -67,6 +69,8 @@ limits_struct! {
         pub pages: PageLimits,
         /// Limits of the members of topics.
         pub presence: PresenceLimits,
+        /// Limits of each HTTP/2 connection.
+        pub http2: Http2Limits,
     }
 }
 
@@ -94,6 +98,7 @@ impl ServerLimits {
         drain_over: Duration::ZERO,
         pages: PageLimits::DEFAULT,
         presence: PresenceLimits::DEFAULT,
+        http2: Http2Limits::DEFAULT,
     };
 
     /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
@@ -136,7 +141,8 @@ impl ServerLimits {
         ];
         check_nonzero(&zeros)?;
         self.pages.check()?;
-        self.presence.check()
+        self.presence.check()?;
+        self.http2.check()
     }
 }
 

@@ -115,7 +115,7 @@ async fn tcp_pair() -> (Arc<dyn SharedTransport>, TcpStream) {
         .await
         .unwrap();
     let (server, _) = listener.accept().await.unwrap();
-    let (Io::Shared(stream), _) = tcp(server, b"", 64 * 1024) else {
+    let (Io::Shared(stream), _) = own(server, b"", 64 * 1024) else {
         panic!("a TCP stream can be shared");
     };
     (stream, client)
@@ -165,7 +165,7 @@ async fn accepted_sockets_inherit_the_bound_on_unsent_bytes() {
     let address = listener.local_addr().unwrap();
     let bound = |tcp: &TcpStream| SockRef::from(tcp).tcp_notsent_lowat().unwrap();
     let _early = TcpStream::connect(address).await.unwrap();
-    let mut unsent = Unsent::on_listener(&listener, 12_345);
+    let mut unsent = Unsent::on_listener(Some(&listener), 12_345);
     let _late = TcpStream::connect(address).await.unwrap();
     let (early, _) = listener.accept().await.unwrap();
     assert_ne!(bound(&early), 12_345);

@@ -18,9 +18,11 @@ pub(crate) struct Unsent {
 }
 
 impl Unsent {
-    /// Sets the bound on a listener, for the sockets that it accepts.
-    pub(crate) fn on_listener(listener: &TcpListener, bytes: usize) -> Self {
-        set_bound(listener, bytes);
+    /// Sets the bound on a listener, for the sockets that it accepts; `None` is not a TCP listener.
+    pub(crate) fn on_listener(listener: Option<&TcpListener>, bytes: usize) -> Self {
+        if let Some(listener) = listener {
+            set_bound(listener, bytes);
+        }
         Self {
             bytes,
             inherited: false,

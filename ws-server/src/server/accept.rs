@@ -1,5 +1,6 @@
 //! Accepts connections, and ends all of them at a shutdown.
 
+use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use hyper::server::conn::http1;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -17,9 +18,14 @@ use ws_core::admit;
 use ws_core::stats::RefusalReason;
 
 use super::http::{self, Application, Timeouts};
-use super::permits::HttpPermits;
-use crate::connection::{Unsent, refuse, send_at_once};
-use crate::peer::canonical;
+#[cfg(feature = "http2")]
+use super::http2::{self, Http2Context, Sniffed, sniff};
+use super::permits::{HttpPermit, HttpPermits};
+use crate::connection::{Unsent, refuse};
+use crate::listener::{Accepted, Established, Listener, Stage, as_tcp};
+use crate::peer::{Peer, canonical};
+#[cfg(feature = "http2")]
+use crate::prefixed::Prefixed;
 use crate::readiness::Readiness;
 use crate::shared::ServerShared;
 
@@ -30,17 +36,18 @@ const SLACK: Duration = Duration::from_millis(100);
 pub(super) async fn serve(
     shared: &Arc<ServerShared>,
     application: impl Application,
-    listener: TcpListener,
+    mut listener: impl Listener,
     stop: impl Future<Output = ()> + Send,
 ) {
-    if let Ok(address) = listener.local_addr() {
-        let routes = shared.router.routes().count();
-        tracing::info!(%address, routes, "listening");
+    let routes = shared.router.routes().count();
+    tracing::info!(address = listener.address(), routes, "listening");
+    if shared.http2.is_on() {
+        listener.offer_http2();
     }
     if !shared.hub.is_ready() {
         tracing::info!("reading the log of the cluster; handshakes get 503 until then");
     }
-    let unsent = Unsent::on_listener(&listener, shared.limits.unsent);
+    let unsent = Unsent::on_listener(listener.tcp(), shared.limits.unsent);
     let http = Arc::new(HttpServer {
         shared: shared.clone(),
         builder: http::builder(&shared.limits),
@@ -95,35 +102,123 @@ struct HttpServer {
 impl HttpServer {
     async fn accept(
         self: Arc<Self>,
-        listener: TcpListener,
+        mut listener: impl Listener,
         mut unsent: Unsent,
         application: impl Application,
     ) {
         let mut backoff = Backoff::default();
         let mut early_timer = EarlyTimer::default();
         loop {
-            let accepted = accept_next(&listener, &mut backoff, &self.shared.readiness);
-            let (stream, peer) = accepted.await;
+            let accepted = accept_next(&mut listener, &mut backoff, &self.shared.readiness);
+            let Accepted { peer, stage } = accepted.await;
             early_timer.rearm();
-            let Ok(permit) = self.permits.acquire(self.counted_address(peer)).await else {
+            let tcp = match &stage {
+                Stage::Open(stream) => as_tcp(stream),
+                Stage::Handshake(_) => None,
+            };
+            let address = peer.and_then(|peer| self.counted_address(peer));
+            let Ok(permit) = self.permits.acquire(address).await else {
                 admit::count_refusal(&self.shared.hub, RefusalReason::HttpPerAddress);
-                refuse(&stream, TOO_MANY);
+                if let Some(tcp) = tcp {
+                    refuse(tcp, TOO_MANY);
+                }
                 continue;
             };
-            send_at_once(&stream);
-            unsent.on_accepted(&stream);
+            if let Some(tcp) = tcp {
+                unsent.on_accepted(tcp);
+            }
             let (http, application) = (self.clone(), application.clone());
             // Boxed, because a task is moved before it runs and after it has ended.
             self.connections.spawn(Box::pin(async move {
                 // The permit is free again when HTTP is over, even after an upgrade.
                 let mut permit = permit;
-                let draining = pin!(http.draining.cancelled());
-                let timeouts = Timeouts::new(&http.shared.limits, &mut permit, draining);
-                let served = pin!(application.serve(&http.builder, stream, peer, timeouts));
+                let served = pin!(http.serve(application, stage, peer, &mut permit));
                 if let Some(Err(error)) = http.cut.run_until_cancelled(served).await {
-                    tracing::debug!(%peer, %error, "the HTTP connection failed");
+                    let peer = peer.map(tracing::field::display);
+                    tracing::debug!(peer, %error, "the HTTP connection failed");
                 }
             }));
+        }
+    }
+
+    /// Serves one connection, after its handshake if it has one.
+    async fn serve<I>(
+        &self,
+        application: impl Application,
+        stage: Stage<I>,
+        address: Option<SocketAddr>,
+        permit: &mut HttpPermit,
+    ) -> Result<(), Box<dyn Error + Send + Sync>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let draining = pin!(self.draining.cancelled());
+        let established = match stage {
+            Stage::Open(io) => Established::new(io),
+            Stage::Handshake(handshake) => {
+                // Nothing is lost if a shutdown ends a handshake.
+                match self.draining.run_until_cancelled(handshake).await {
+                    Some(established) => established?,
+                    None => return Ok(()),
+                }
+            }
+        };
+        let Established {
+            io,
+            over_tls,
+            http2,
+        } = established;
+        let peer = Peer { address, over_tls };
+        let limits = &self.shared.limits;
+        #[cfg(feature = "http2")]
+        if self.shared.http2.is_on() {
+            let served = self.serve_any(application, io, peer, http2, permit, draining);
+            return served.await;
+        }
+        if http2 {
+            return Err("the client has chosen HTTP/2, which is not enabled".into());
+        }
+        let timeouts = Timeouts::new(limits, permit, draining);
+        let served = application.serve(&self.builder, io, peer, timeouts);
+        Ok(served.await?)
+    }
+
+    /// Serves HTTP/2 if the client has chosen it or begins with its preface, or else HTTP/1.1.
+    #[cfg(feature = "http2")]
+    async fn serve_any<I>(
+        &self,
+        application: impl Application,
+        io: I,
+        peer: Peer,
+        chosen: bool,
+        permit: &mut HttpPermit,
+        draining: Pin<&mut (impl Future<Output = ()> + Send)>,
+    ) -> Result<(), Box<dyn Error + Send + Sync>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let limits = &self.shared.limits;
+        let mut io = Prefixed::new(io);
+        let is_http2 = chosen || {
+            // ALPN has decided for HTTP/1.1, or there is none: both look at the first bytes.
+            let sniffing = tokio::time::timeout(limits.head_timeout, sniff(&mut io));
+            match self.draining.run_until_cancelled(sniffing).await {
+                None => return Ok(()),
+                Some(sniffed) => sniffed?? == Sniffed::Http2,
+            }
+        };
+        if is_http2 {
+            let context = Http2Context {
+                limits,
+                permit,
+                draining,
+            };
+            let service = application.into_service();
+            Ok(http2::serve(service, io, peer, context).await?)
+        } else {
+            let timeouts = Timeouts::new(limits, permit, draining);
+            let served = application.serve(&self.builder, io, peer, timeouts);
+            Ok(served.await?)
         }
     }
 
@@ -144,11 +239,11 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\
 /// Accepts the next connection. Errors do not end a server: if a connection was lost before it was
 /// accepted, the error is skipped; if the system lacks a resource (files, memory), the server waits
 /// before the next attempt.
-async fn accept_next(
-    listener: &TcpListener,
+async fn accept_next<L: Listener>(
+    listener: &mut L,
     backoff: &mut Backoff,
     readiness: &Readiness,
-) -> (TcpStream, SocketAddr) {
+) -> Accepted<L::Io> {
     loop {
         match listener.accept().await {
             Ok(accepted) => {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::future::Future;
 
 use http::Method;
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::ToSocketAddrs;
 use warp::filters::BoxedFilter;
 use warp::path::Tail;
 use warp::{Filter, Rejection, Reply};
@@ -15,6 +15,7 @@ use super::listen::bind;
 use super::ws::{Ws, until_signalled};
 use crate::failure::Error;
 use crate::filter::{self, WsFilter};
+use crate::listener::Listener;
 use crate::visitors::{self, Visit};
 
 impl Ws {
@@ -205,7 +206,7 @@ impl Ws {
         async move { ws.serve_listener(filter, bind(address).await?).await }
     }
 
-    /// Does the same as [`serve`](Self::serve) on a listener that is already bound.
+    /// Does the same as [`serve`](Self::serve) on a [`Listener`].
     ///
     /// ```no_run
     /// # async fn start(ws: ws_server::Ws) -> Result<(), Box<dyn std::error::Error>> {
@@ -221,12 +222,13 @@ impl Ws {
     /// # Errors
     ///
     /// Returns [`Error::Signal`] if the system does not allow the server to handle signals.
-    pub fn serve_listener<F, R>(
+    pub fn serve_listener<F, R, L>(
         &self,
         filter: F,
-        listener: TcpListener,
-    ) -> impl Future<Output = Result<(), Error>> + Send + use<F, R>
+        listener: L,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<F, R, L>
     where
+        L: Listener,
         F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
         R: Reply + 'static,
     {
@@ -249,13 +251,14 @@ impl Ws {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn serve_until<F, R, T>(
+    pub fn serve_until<F, R, L, T>(
         &self,
         filter: F,
-        listener: TcpListener,
+        listener: L,
         stop: T,
-    ) -> impl Future<Output = ()> + Send + use<F, R, T>
+    ) -> impl Future<Output = ()> + Send + use<F, R, L, T>
     where
+        L: Listener,
         F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
         R: Reply + 'static,
         T: Future<Output = ()> + Send,

@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 
 use hyper::server::conn::http1;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::limits::ServerLimits;
+
+use crate::peer::Peer;
 
 mod activity;
 mod allowance;
@@ -18,9 +19,17 @@ mod tests;
 mod timeouts;
 
 pub(super) use activity::Activity;
+#[cfg(feature = "http2")]
+pub(super) use activity::Phase;
+#[cfg(feature = "http2")]
+pub(super) use allowance::TransferLimits;
 pub use bodies::RequestBody;
 pub(super) use bodies::ResponseBody;
+#[cfg(feature = "http2")]
+pub(super) use service_application::PeerService;
 pub(super) use service_application::ServiceApplication;
+#[cfg(feature = "http2")]
+pub(super) use timeouts::EVICTION_TIMEOUT;
 pub(super) use timeouts::{HttpConnection, HttpEnd, Timeouts};
 
 /// The future of a response, as hyper polls it.
@@ -47,12 +56,38 @@ pub(super) fn builder(limits: &ServerLimits) -> http1::Builder {
 
 /// The service that a server provides on its connections.
 pub(super) trait Application: Clone + Send + 'static {
+    /// The type of [`into_service`](Self::into_service).
+    #[cfg(feature = "http2")]
+    type Service: tower_service::Service<
+            http::Request<RequestBody>,
+            Response = http::Response<Self::Body>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Clone
+        + Send
+        + 'static;
+
+    /// The bodies of its responses.
+    #[cfg(feature = "http2")]
+    type Body: hyper::body::Body<
+            Data = bytes::Bytes,
+            Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        > + Unpin
+        + Send
+        + 'static;
+
     /// Serves HTTP on one connection until it closes, is upgraded, or is ended by a timeout.
-    fn serve(
+    fn serve<I>(
         self,
         builder: &http1::Builder,
-        stream: TcpStream,
-        peer: SocketAddr,
+        stream: I,
+        peer: Peer,
         timeouts: Timeouts<'_, impl Future<Output = ()> + Send>,
-    ) -> impl Future<Output = hyper::Result<()>> + Send;
+    ) -> impl Future<Output = hyper::Result<()>> + Send
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The service for the streams of HTTP/2.
+    #[cfg(feature = "http2")]
+    fn into_service(self) -> Self::Service;
 }

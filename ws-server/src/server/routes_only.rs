@@ -6,7 +6,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -17,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::http::{
     Activity, Application, HttpConnection, HttpEnd, RequestBody, ResponseBody, ResponseFuture,
@@ -27,7 +26,7 @@ use crate::body::{WsBody, chunks};
 use crate::connection;
 use crate::handshake::{self, Arrival};
 use crate::page_posts;
-use crate::peer::{PeerAddr, canonical};
+use crate::peer::{Peer, canonical};
 use crate::service::WsService;
 use crate::shared::ServerShared;
 
@@ -36,13 +35,21 @@ use crate::shared::ServerShared;
 pub(super) struct RoutesOnly(pub(super) Arc<ServerShared>);
 
 impl Application for RoutesOnly {
-    async fn serve(
+    #[cfg(feature = "http2")]
+    type Service = WsService;
+    #[cfg(feature = "http2")]
+    type Body = WsBody;
+
+    async fn serve<I>(
         self,
         builder: &http1::Builder,
-        stream: TcpStream,
-        peer: SocketAddr,
+        stream: I,
+        peer: Peer,
         timeouts: Timeouts<'_, impl Future<Output = ()> + Send>,
-    ) -> hyper::Result<()> {
+    ) -> hyper::Result<()>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let Self(shared) = self;
         let unsent = shared.limits.unsent;
         let activity = timeouts.activity().clone();
@@ -64,29 +71,35 @@ impl Application for RoutesOnly {
             drop(until_upgrade);
             let parts = connection.into_parts();
             let io = parts.io.into_inner();
-            let (transport, early) = connection::tcp(io, &parts.read_buf, unsent);
+            let (transport, early) = connection::own(io, &parts.read_buf, unsent);
             opened.start(transport, &early);
         }
         Ok(())
     }
+
+    /// A stream of HTTP/2 is never recovered, so nothing is shorter than the service.
+    #[cfg(feature = "http2")]
+    fn into_service(self) -> WsService {
+        WsService::new(self.0)
+    }
 }
 
 /// A connection whose stream is recovered when it has become a WebSocket connection.
-struct UntilUpgrade<'c> {
-    connection: &'c mut http1::Connection<TokioIo<TcpStream>, RoutesService>,
+struct UntilUpgrade<'c, I> {
+    connection: &'c mut http1::Connection<TokioIo<I>, RoutesService>,
     activity: &'c Activity,
     /// HTTP has ended without an upgrade.
     is_closing: bool,
 }
 
-impl Drop for UntilUpgrade<'_> {
+impl<I> Drop for UntilUpgrade<'_, I> {
     /// A task that holds the body of a request holds the activity too, and may do so for longer.
     fn drop(&mut self) {
         drop(self.activity.take_opened());
     }
 }
 
-impl HttpConnection for UntilUpgrade<'_> {
+impl<I: AsyncRead + AsyncWrite + Unpin> HttpConnection for UntilUpgrade<'_, I> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
         if !self.is_closing {
             ready!(self.connection.poll_without_shutdown(cx))?;
@@ -108,7 +121,7 @@ impl HttpConnection for UntilUpgrade<'_> {
 /// Serves the requests of one client.
 struct RoutesService {
     shared: Arc<ServerShared>,
-    peer: SocketAddr,
+    peer: Peer,
     activity: Arc<Activity>,
 }
 
@@ -121,7 +134,7 @@ impl Service<Request<Incoming>> for RoutesService {
         let number = self.activity.begin();
         let path = self.shared.base.strip(request.uri().path());
         let Some(found) = handshake::find(&self.shared, path) else {
-            request.extensions_mut().insert(PeerAddr(self.peer));
+            self.peer.extend(request.extensions_mut());
             let other = WsService::new(self.shared.clone()).call(request);
             let activity = self.activity.clone();
             return Box::pin(async move {
@@ -135,7 +148,8 @@ impl Service<Request<Incoming>> for RoutesService {
             method: head.method,
             uri: head.uri,
             headers: head.headers,
-            peer: Some(canonical(self.peer)),
+            peer: self.peer.address.map(canonical),
+            over_tls: self.peer.over_tls,
             can_upgrade: head.extensions.get::<OnUpgrade>().is_some(),
         };
         let (shared, activity) = (self.shared.clone(), self.activity.clone());

@@ -15,7 +15,7 @@ use crate::base::{self, BasePath};
 use crate::client;
 use crate::failure::Error;
 use crate::peer::PeerSource;
-use crate::shared::PlainGets;
+use crate::shared::{Http2, PlainGets};
 
 /// The settings of a configuration, without the table and its state.
 #[derive(Debug, Default)]
@@ -37,8 +37,12 @@ pub(super) struct Settings {
     pub(super) plain_gets: PlainGets,
     /// The page streams over HTTP, if the server offers them.
     pub(super) over_http: Option<Arc<Attachments>>,
+    pub(super) http2: Http2,
     pub(super) peer: PeerSource,
 }
+
+/// The text for proxies that connect through a Unix socket.
+const UNIX: &str = "unix:";
 
 #[derive(Debug, Default)]
 pub(super) enum Origins {
@@ -121,7 +125,19 @@ impl Settings {
                 value: value.clone(),
             })
         };
-        self.trusted_proxies.iter().map(network).collect()
+        let (unix, networks): (Vec<_>, Vec<_>) = self
+            .trusted_proxies
+            .iter()
+            .partition(|value| *value == UNIX);
+        let proxies: TrustedProxies = networks
+            .into_iter()
+            .map(network)
+            .collect::<Result<_, _>>()?;
+        Ok(if unix.is_empty() {
+            proxies
+        } else {
+            proxies.without_address()
+        })
     }
 }
 

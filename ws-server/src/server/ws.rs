@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::Body;
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::ToSocketAddrs;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tower_service::Service;
 use ws_core::error::Refusal;
@@ -23,6 +23,7 @@ use super::listen::bind;
 use super::routes_only::RoutesOnly;
 use super::signals::Signals;
 use crate::failure::Error;
+use crate::listener::Listener;
 use crate::service::WsService;
 use crate::shared::ServerShared;
 use crate::visitors::{self, Visit};
@@ -228,7 +229,8 @@ impl Ws {
         async move { ws.run_listener(bind(address).await?).await }
     }
 
-    /// Does the same as [`run`](Self::run) on a listener that is already bound.
+    /// Does the same as [`run`](Self::run) on a [`Listener`]: one that is already bound, a Unix
+    /// socket, or TLS.
     ///
     /// ```no_run
     /// # async fn run(ws: ws_server::Ws) -> Result<(), Box<dyn std::error::Error>> {
@@ -242,10 +244,10 @@ impl Ws {
     /// # Errors
     ///
     /// Returns [`Error::Signal`] if the system does not allow the server to handle signals.
-    pub fn run_listener(
+    pub fn run_listener<L: Listener>(
         &self,
-        listener: TcpListener,
-    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        listener: L,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<L> {
         let ws = self.clone();
         until_signalled(move |stop| ws.run_until(listener, stop))
     }
@@ -261,12 +263,13 @@ impl Ws {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn run_until<T>(
+    pub fn run_until<L, T>(
         &self,
-        listener: TcpListener,
+        listener: L,
         stop: T,
-    ) -> impl Future<Output = ()> + Send + use<T>
+    ) -> impl Future<Output = ()> + Send + use<L, T>
     where
+        L: Listener,
         T: Future<Output = ()> + Send,
     {
         let shared = self.shared.clone();
@@ -316,13 +319,14 @@ impl Ws {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn serve_service_until<S, B, T>(
+    pub fn serve_service_until<S, B, L, T>(
         &self,
         service: S,
-        listener: TcpListener,
+        listener: L,
         stop: T,
-    ) -> impl Future<Output = ()> + Send + use<S, B, T>
+    ) -> impl Future<Output = ()> + Send + use<S, B, L, T>
     where
+        L: Listener,
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send

@@ -76,17 +76,36 @@ impl fmt::Display for Network {
 /// assert!(!TrustedProxies::default().contains("10.0.0.7".parse().unwrap()));
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct TrustedProxies(Vec<Network>);
+pub struct TrustedProxies {
+    networks: Vec<Network>,
+    without_address: bool,
+}
 
 impl TrustedProxies {
     /// Whether this is the address of a trusted proxy.
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(address))
+        self.networks
+            .iter()
+            .any(|network| network.contains(address))
+    }
+
+    /// Also trusts peers that have no address: a proxy that connects through a Unix socket.
+    pub const fn without_address(mut self) -> Self {
+        self.without_address = true;
+        self
+    }
+
+    /// Whether peers that have no address are trusted.
+    pub(super) const fn trust_without_address(&self) -> bool {
+        self.without_address
     }
 }
 
 impl FromIterator<Network> for TrustedProxies {
     fn from_iter<I: IntoIterator<Item = Network>>(networks: I) -> Self {
-        Self(networks.into_iter().collect())
+        Self {
+            networks: networks.into_iter().collect(),
+            without_address: false,
+        }
     }
 }

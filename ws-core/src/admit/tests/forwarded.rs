@@ -415,3 +415,34 @@ fn networks_are_parsed_in_every_form_and_other_texts_refused() {
         assert_eq!(text.parse::<Network>(), Err(NetworkError), "{text:?}");
     }
 }
+
+#[test]
+fn an_encrypted_connection_has_the_scheme_https_unless_a_proxy_forwards_another() {
+    let scheme = |peer: &str, over_tls, headers: &[(&'static str, &str)]| {
+        let case = Case {
+            peer: peer.parse().ok(),
+            over_tls,
+            policy: policy(),
+            ..Case::default()
+        };
+        let client = case.with_request(headers, |request| client(request, &case.policy));
+        client.unwrap().scheme
+    };
+    let (direct, proxied) = ("192.0.2.7:1", "10.0.0.1:1");
+    let forwarded = ("x-forwarded-for", "192.0.2.9");
+    let plain = ("x-forwarded-proto", "http");
+    for (peer, over_tls, headers, expected) in [
+        (direct, false, &[][..], None),
+        (direct, true, &[], Some(Scheme::Https)),
+        (direct, true, &[forwarded, plain], Some(Scheme::Https)),
+        (proxied, true, &[], Some(Scheme::Https)),
+        (proxied, true, &[forwarded, plain], Some(Scheme::Http)),
+        (proxied, true, &[forwarded], None),
+    ] {
+        assert_eq!(
+            scheme(peer, over_tls, headers),
+            expected,
+            "{peer} {headers:?}"
+        );
+    }
+}

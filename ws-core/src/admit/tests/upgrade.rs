@@ -171,6 +171,7 @@ fn http_that_cannot_be_upgraded_gets_426() {
     assert_eq!(http2.status(&[]), 426);
     let fixed = Case {
         version: None,
+        over_tls: false,
         can_upgrade: false,
         ..Case::default()
     };

@@ -56,6 +56,7 @@ fn nothing_is_looked_up_for_a_route_that_requires_no_session() {
         uri: &uri,
         headers: &headers,
         peer: None,
+        over_tls: false,
         can_upgrade: true,
     };
     let lookup = |require_session, require_page| {

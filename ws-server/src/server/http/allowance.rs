@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use ws_core::limits::ServerLimits;
 
 /// Limits on a transfer that waits for the client: a request body that the application is
 /// reading, or a response that the client does not read.
@@ -15,6 +16,14 @@ pub(in crate::server) struct TransferLimits {
 }
 
 impl TransferLimits {
+    /// The limits of a server.
+    pub(in crate::server) const fn of(limits: &ServerLimits) -> Self {
+        Self {
+            patience: limits.body_timeout,
+            rate: limits.body_rate,
+        }
+    }
+
     /// Returns the time that these bytes earn.
     fn earned(self, bytes: usize) -> Duration {
         match self.rate {

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,13 +15,13 @@ use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::bodies::RequestBody;
 use super::{Activity, Application, HttpConnection, ResponseBody, ResponseFuture, Timeouts};
 use crate::body::FallbackBody;
 use crate::exchange::{Exchange, Target};
-use crate::peer::PeerAddr;
+use crate::peer::Peer;
 use crate::service::without_path;
 
 /// A service of tower, which may upgrade connections to any protocol.
@@ -38,19 +37,32 @@ where
     S::Future: Send + 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
 {
-    async fn serve(
+    #[cfg(feature = "http2")]
+    type Service = S;
+    #[cfg(feature = "http2")]
+    type Body = B;
+
+    async fn serve<I>(
         self,
         builder: &http1::Builder,
-        stream: TcpStream,
-        peer: SocketAddr,
+        stream: I,
+        peer: Peer,
         timeouts: Timeouts<'_, impl Future<Output = ()> + Send>,
-    ) -> hyper::Result<()> {
+    ) -> hyper::Result<()>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let service = PeerService::new(self.0, peer, timeouts.activity().clone());
         // hyper gets the bare stream, so that the code that upgrades the connection can take it
         // out.
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = connection.with_upgrades();
         timeouts.enforce(&mut connection).await.map(|_| ())
+    }
+
+    #[cfg(feature = "http2")]
+    fn into_service(self) -> S {
+        self.0
     }
 }
 
@@ -71,14 +83,14 @@ where
 
 /// The service for one client: each request carries the client's address.
 #[derive(Clone, Debug)]
-pub(super) struct PeerService<S> {
+pub(in crate::server) struct PeerService<S> {
     service: TowerToHyperService<S>,
-    peer: SocketAddr,
+    peer: Peer,
     activity: Arc<Activity>,
 }
 
 impl<S> PeerService<S> {
-    pub(super) fn new(service: S, peer: SocketAddr, activity: Arc<Activity>) -> Self {
+    pub(in crate::server) fn new(service: S, peer: Peer, activity: Arc<Activity>) -> Self {
         let service = TowerToHyperService::new(service);
         Self {
             service,
@@ -116,7 +128,7 @@ where
             exchange: exchange.clone(),
         };
         request.extensions_mut().insert(target);
-        request.extensions_mut().insert(PeerAddr(self.peer));
+        self.peer.extend(request.extensions_mut());
         let request = request.map(|body| RequestBody::new(body, &self.activity));
         let response = self.service.call(request);
         Box::pin(async move {

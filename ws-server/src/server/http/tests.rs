@@ -16,6 +16,7 @@ use ws_core::limits::ServerLimits;
 use super::service_application::PeerService;
 use super::{Timeouts, builder};
 use crate::filter::WsFilter;
+use crate::peer::Peer;
 use crate::server::permits::{HttpPermit, HttpPermits};
 
 mod endings;
@@ -83,7 +84,10 @@ fn serve(mut permit: HttpPermit) -> TestConnection {
     let served = tokio::spawn(async move {
         let draining = std::pin::pin!(drained.cancelled());
         let timeouts = Timeouts::new(&LIMITS, &mut permit, draining);
-        let peer = ([127, 0, 0, 1], 1).into();
+        let peer = Peer {
+            address: Some(([127, 0, 0, 1], 1).into()),
+            over_tls: false,
+        };
         let application = warp::service(application());
         let service = PeerService::new(application, peer, timeouts.activity().clone());
         let connection = builder(&LIMITS).serve_connection(TokioIo::new(stream), service);

@@ -36,7 +36,7 @@ pub(in crate::server) enum HttpEnd {
 
 /// The maximum time for an evicted connection to write its remaining output: another connection
 /// waits for its permit.
-const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
+pub(in crate::server) const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The timeouts of one connection.
 pub(in crate::server) struct Timeouts<'p, D> {
@@ -58,12 +58,8 @@ impl<'p, D: Future<Output = ()>> Timeouts<'p, D> {
         permit: &'p mut HttpPermit,
         draining: Pin<&'p mut D>,
     ) -> Self {
-        let transfers = TransferLimits {
-            patience: limits.body_timeout,
-            rate: limits.body_rate,
-        };
         Self {
-            activity: Activity::new(transfers, limits.requests_per_connection),
+            activity: Activity::new(TransferLimits::of(limits), limits.requests_per_connection),
             head: limits.head_timeout,
             keep_alive: limits.keep_alive,
             ending: limits.body_timeout,
