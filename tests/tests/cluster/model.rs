@@ -232,7 +232,7 @@ impl World {
                         client.connection = None;
                         client.member = None;
                         if code != CloseCode::GOING_AWAY {
-                            // It was told that messages may be missing: it begins again.
+                            // It was notified that messages may be missing: it begins again.
                             client.last = None;
                         }
                     }

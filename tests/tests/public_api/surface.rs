@@ -81,7 +81,7 @@ pub(crate) fn items<'c>(crates: &'c Crates, name: &str) -> Vec<(String, Item<'c>
     items.collect()
 }
 
-/// What stands at a public path.
+/// The item at a public path.
 enum Found<'c> {
     Item(Item<'c>),
     /// An item of a crate that is not described: its definition and kind.

@@ -162,7 +162,7 @@ async fn visitors_log_on_and_off() {
     let mut client = browser.open("/live/greeting").await;
     let expected = format!("ada {}", browser.cookie("z_pid"));
     assert_eq!(client.text().await, expected);
-    // A form of another site acts for nobody.
+    // A form of another site does not act for the visitor.
     let mut evil = browser.clone();
     evil.lines = vec!["Origin: https://evil.example".to_owned()];
     for path in ["/logon/eve", "/logoff"] {

@@ -80,7 +80,7 @@ pub(crate) struct HookCounters {
 }
 
 impl HookCounters {
-    /// Adds the duration of a call that stands for `weight` calls.
+    /// Adds the duration of a sampled call, which counts as `weight` calls.
     pub(crate) fn add(&self, hook: Hook, outcome: HookOutcome, duration: Duration, weight: u32) {
         self.durations[hook as usize][outcome as usize]
             .get_or_init(|| HistogramCounters::new(HOOK_BOUNDS))

@@ -49,7 +49,7 @@ impl HistogramCounters {
         }
     }
 
-    /// Adds a duration that stands for `weight` durations.
+    /// Adds a duration that counts as `weight` durations.
     pub(super) fn add(&self, duration: Duration, weight: u32) {
         let bucket = self.bounds.partition_point(|bound| *bound < duration);
         self.counts[bucket].fetch_add(weight.into(), Ordering::Relaxed);

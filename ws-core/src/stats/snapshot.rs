@@ -113,7 +113,7 @@ pub struct MessageStats {
 pub struct ClosedStats {
     /// The [`CloseCause`](crate::close::CloseCause), such as `client_closed`.
     pub cause: &'static str,
-    /// The close code. `None` stands for all codes that are not counted one by one: those above
+    /// The close code. `None` combines all codes that are not counted one by one: those above
     /// 2999 of clients, and all codes of a route past the first 64.
     pub code: Option<u16>,
     /// How long the connections were open.

@@ -40,7 +40,7 @@ const SECRET: [u8; 32] = [7; 32];
 /// use ws_server::testkit::Cluster;
 ///
 /// topics! {
-///     /// What is said, by all and for all.
+///     /// All messages, for every client.
 ///     pub Lines: "lines" => String { history: 100, keep: 10m, presence: String };
 /// }
 ///

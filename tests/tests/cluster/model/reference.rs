@@ -45,7 +45,7 @@ pub(super) struct Chain {
     pub(super) received: Vec<usize>,
     /// The client is still connected.
     pub(super) is_open: bool,
-    /// The client was told that messages may be missing.
+    /// The client was notified that messages may be missing.
     pub(super) is_broken: bool,
 }
 
