@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, Uri};
 
-use super::visitor::{QueryParameter, find, parameter, required_visitor};
+use super::visitor::{QueryParameter, find, parameter, required_visitor, starting};
 use super::{
     AdmissionPolicy, Client, Request, RouteAccess, VisitorLookup, client, permit, request_origin,
 };
@@ -28,8 +28,8 @@ pub struct AdmittedPost {
 /// # Errors
 ///
 /// 400 if the query has no page, or more than one, or if there is no usable `Host`; 403 if the
-/// origin may not connect, or if there is no live session with this page; 503 if the session store
-/// is not available.
+/// origin may not connect, or if there is no live session with this page; 503 if the hub is not
+/// [ready](Hub::is_ready) or the session store is not available.
 pub async fn admit_page_post(
     hub: &Hub,
     policy: &AdmissionPolicy,
@@ -39,6 +39,9 @@ pub async fn admit_page_post(
     let access = RouteAccess::from(route);
     let client = client(request, policy)?;
     request_origin::check_post(access, request, &client, policy)?;
+    if !hub.is_ready() {
+        return Err(starting());
+    }
     let in_query = parameter(request.uri, hub.sessions().page_parameter());
     if !matches!(in_query, QueryParameter::Once(_)) {
         return Err(Refusal::BAD_REQUEST.body("the query must contain the id of the page once"));

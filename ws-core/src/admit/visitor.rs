@@ -25,7 +25,7 @@ pub async fn admit(
 ) -> Result<Admission<Permit>, Refusal> {
     let checked = check_request(RouteAccess::from(route), request, policy)?;
     if !hub.is_ready() {
-        return Err(Refusal::unavailable("the server is starting"));
+        return Err(starting());
     }
     #[cfg(feature = "cluster")]
     hub.admit_handshake()?;
@@ -49,6 +49,11 @@ pub async fn admit(
         admission.visitor.page = Some(page);
     }
     Ok(admission)
+}
+
+/// 503 until the hub has read the log that it shares with other servers.
+pub(super) fn starting() -> Refusal {
+    Refusal::unavailable("the server is starting")
 }
 
 /// The result of a look-up, and the reason if something is missing.

@@ -1,5 +1,11 @@
 //! Every refusal of a POST, with its exact status.
 
+use futures::FutureExt;
+use hyper::service::Service;
+use ws_server::cluster::{Generation, Lanes};
+use ws_server::session::Secrets;
+use ws_server::testkit::MemoryEngine;
+
 use super::*;
 
 #[tokio::test]
@@ -188,4 +194,26 @@ async fn other_routes_and_servers_that_do_not_offer_it_take_no_post() {
     assert_eq!(Client::ask(server.address, &get).await.0.status, 426);
     let status = server.status(&page.target("/stream", 0), &[]).await;
     assert_eq!(status, 403, "{}", upgrade("/stream", &[]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_stream_opens_before_the_shared_log_is_read() {
+    let engine = MemoryEngine::new(Lanes::DEFAULT, Generation(1));
+    let secrets = Secrets::new([[7; 32]]).unwrap();
+    let (ws, _reports) = built(|server| server.engine(engine).secrets(secrets));
+    let open = || {
+        let request = http::Request::post("/stream?z_pid=P")
+            .header("host", "example.com")
+            .header("origin", "http://example.com")
+            .header("content-type", "application/vnd.ws-server.page.v1")
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let response = ws.service().call(request);
+        async { response.await.unwrap().status().as_u16() }
+    };
+    // Nothing has run that could read the log.
+    assert!(!ws.hub().is_ready());
+    assert_eq!(open().now_or_never(), Some(503));
+    ws.ready().await;
+    assert_eq!(open().await, 403, "the page is unknown");
 }
