@@ -17,6 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use tokio::sync::Semaphore;
 
 use crate::extract::Visitor;
+use crate::hub::Permit;
 use crate::outbox::Io;
 use crate::page::Page;
 use crate::route::Route;
@@ -98,9 +99,16 @@ impl Attachments {
     }
 
     /// Creates an attachment: the transport of its connection, and the lines of its response.
-    /// `limit` is the largest body of a POST with messages, in bytes; the page gets to know it.
-    pub fn attach(self: &Arc<Self>, owner: Owner, limit: usize) -> (Io, ResponseLines) {
+    /// `limit` is the largest body of a POST with messages, in bytes; the page gets to know it. Both
+    /// the transport and the lines keep the permit until they are dropped.
+    pub fn attach(
+        self: &Arc<Self>,
+        owner: Owner,
+        limit: usize,
+        permit: Permit,
+    ) -> (Io, ResponseLines) {
         let token = token();
+        let permit = Arc::new(permit);
         let pipe = Arc::new(Pipe::default());
         pipe.push_line(&json(&OverHttp::Open {
             attachment: &token,
@@ -117,8 +125,8 @@ impl Attachments {
             attachments: self.clone(),
             token,
         };
-        let transport = HttpTransport::new(pipe.clone(), registered);
-        (Box::new(transport).into(), ResponseLines::new(pipe))
+        let transport = HttpTransport::new(pipe.clone(), registered, permit.clone());
+        (Box::new(transport).into(), ResponseLines::new(pipe, permit))
     }
 
     /// Finds the attachment with this token, if it has this owner.

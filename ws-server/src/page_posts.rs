@@ -160,9 +160,9 @@ async fn open(
     if query.split('&').any(|pair| pair == BUFFERED) {
         shared.hints.buffering_proxy();
     }
-    let admitted = admitted.open(&shared.hub, arrival.uri, arrival.headers, params)?;
+    let (admitted, permit) = admitted.open(&shared.hub, arrival.uri, arrival.headers, params)?;
     let opened = route.open(admitted)?.run().await?;
-    let (transport, lines) = attachments.attach(owner, largest_body(&route));
+    let (transport, lines) = attachments.attach(owner, largest_body(&route), permit);
     opened.start(transport, &[]);
     let mut response = Response::new(WsBody::from(lines));
     let media_type = HeaderValue::from_static(PAGE_POST_TYPE);

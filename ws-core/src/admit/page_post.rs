@@ -9,7 +9,7 @@ use super::{
 };
 use crate::error::Refusal;
 use crate::extract::{Admitted, Handshake, Params, ResponseHeaders, Visitor};
-use crate::hub::Hub;
+use crate::hub::{Hub, Permit};
 use crate::page::PAGE_PROTOCOL;
 use crate::route::Route;
 
@@ -69,7 +69,8 @@ impl AdmittedPost {
         &self.visitor
     }
 
-    /// Takes a permit among the server's connections, for a POST that opens a stream.
+    /// Takes a permit among the server's connections, for a POST that opens a stream. The permit is
+    /// returned separately, because the response of the POST may outlive its connection.
     ///
     /// # Errors
     ///
@@ -80,12 +81,12 @@ impl AdmittedPost {
         uri: Uri,
         headers: HeaderMap,
         params: Params,
-    ) -> Result<Admitted, Refusal> {
+    ) -> Result<(Admitted, Permit), Refusal> {
         let Self { client, visitor } = self;
         let permit = permit(&client, hub.is_shutting_down(), |client| {
             hub.take_permit(client.address(), client.owner())
         })?;
-        Ok(Admitted {
+        let admitted = Admitted {
             handshake: Handshake {
                 uri,
                 headers,
@@ -97,9 +98,10 @@ impl AdmittedPost {
                 resume: None,
                 response: ResponseHeaders::default(),
             },
-            permit: Some(permit),
+            permit: None,
             // The lines of the response are not frames.
             deflate: None,
-        })
+        };
+        Ok((admitted, permit))
     }
 }

@@ -58,7 +58,8 @@ pub struct Handshake {
 #[derive(Debug, Default)]
 pub struct Admitted {
     pub(crate) handshake: Handshake,
-    /// `None` in tests, and for handlers of pages, whose sockets have their own.
+    /// `None` in tests, for handlers of pages, whose sockets have their own, and over HTTP, where the
+    /// response keeps it.
     pub(crate) permit: Option<Permit>,
     /// The negotiated compression, if any.
     pub(crate) deflate: Option<Deflate>,

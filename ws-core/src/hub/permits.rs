@@ -44,8 +44,9 @@ pub enum NoPermit {
 /// Admission takes it from the hub after the request has passed every other limit
 /// ([`IdentifiedRequest::admit`](crate::admit::IdentifiedRequest::admit)). It has one owner at a
 /// time: the [`Admitted`] request, then the connection that waits for its transport, then the
-/// connection's task, which drops it when the stream is closed, before `terminate`. If the
-/// handshake fails, the permit is dropped and so released.
+/// connection's task, which drops it when the stream is closed, before `terminate`. A page stream
+/// over HTTP shares it with its response, and the last of the two releases it. If the handshake
+/// fails, the permit is dropped and so released.
 ///
 /// [`Admitted`]: crate::extract::Admitted
 pub struct Permit {

@@ -53,9 +53,12 @@ impl Pipe {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a line for the response.
+    /// Adds a line for the response, unless that is gone.
     pub(super) fn push_line(&self, line: &str) {
         let mut state = self.lock();
+        if state.response_gone {
+            return;
+        }
         state.down.extend_from_slice(line.as_bytes());
         state.down.extend_from_slice(b"\n");
         let waker = state.response.take();
@@ -96,11 +99,11 @@ impl Pipe {
         Poll::Pending
     }
 
-    /// Reads frames of the client; 0 bytes if it is gone.
+    /// Reads frames of the client. A reader that waits is woken when the response is dropped, too.
     pub(super) fn poll_read(&self, cx: &Context<'_>, buf: &mut [u8]) -> Poll<usize> {
         let mut state = self.lock();
         let waiting = &state.up[state.read..];
-        if waiting.is_empty() && !state.response_gone {
+        if waiting.is_empty() {
             state.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
@@ -161,6 +164,10 @@ impl Pipe {
         state.ended && state.down.is_empty()
     }
 
+    pub(super) fn is_response_gone(&self) -> bool {
+        self.lock().response_gone
+    }
+
     /// The connection ends: no further lines follow.
     pub(super) fn end(&self) {
         let mut state = self.lock();
@@ -174,6 +181,7 @@ impl Pipe {
     pub(super) fn drop_response(&self) {
         let mut state = self.lock();
         state.response_gone = true;
+        state.down = BytesMut::new();
         let wakers = [state.reader.take(), state.writer.take()];
         drop(state);
         wakers.into_iter().for_each(wake);

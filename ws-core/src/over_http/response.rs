@@ -7,23 +7,31 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::pipe::Pipe;
+use crate::hub::Permit;
 
 /// The lines of a response. Dropping it ends the connection: the client is gone.
-pub struct ResponseLines(Arc<Pipe>);
+pub struct ResponseLines {
+    pipe: Arc<Pipe>,
+    /// A server may write the response for longer than the connection lasts.
+    _permit: Arc<Permit>,
+}
 
 impl ResponseLines {
-    pub(super) const fn new(pipe: Arc<Pipe>) -> Self {
-        Self(pipe)
+    pub(super) const fn new(pipe: Arc<Pipe>, permit: Arc<Permit>) -> Self {
+        Self {
+            pipe,
+            _permit: permit,
+        }
     }
 
     /// Returns the lines that wait, whole and in order; `None` after the last one.
     pub fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
-        self.0.poll_lines(cx)
+        self.pipe.poll_lines(cx)
     }
 
     /// Whether no line follows.
     pub fn is_ended(&self) -> bool {
-        self.0.is_drained()
+        self.pipe.is_drained()
     }
 }
 
@@ -35,6 +43,6 @@ impl fmt::Debug for ResponseLines {
 
 impl Drop for ResponseLines {
     fn drop(&mut self) {
-        self.0.drop_response();
+        self.pipe.drop_response();
     }
 }

@@ -5,8 +5,12 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use futures::FutureExt;
 
+use super::transport::LINGER;
 use super::*;
-use crate::close::Close;
+use crate::address::AddressOwner;
+use crate::close::{Close, CloseCode};
+use crate::hub::Hub;
+use crate::limits::ServerLimits;
 use crate::protocol::encoder::{encode, encode_binary, encode_close, encode_text};
 use crate::protocol::{Decoder, Event, Incoming, OpCode, Role};
 
@@ -18,19 +22,24 @@ fn owner(page: &str, session: u8, route: usize) -> Owner {
     }
 }
 
+fn take_permit(hub: &Hub) -> Option<Permit> {
+    hub.take_permit(None, AddressOwner::Client).ok()
+}
+
 /// One attachment, and both of its ends.
 struct Attached {
     attachments: Arc<Attachments>,
     attachment: Arc<Attachment>,
     token: String,
     io: Io,
-    lines: ResponseLines,
+    lines: Option<ResponseLines>,
 }
 
 impl Attached {
     fn new() -> Self {
         let attachments = Arc::<Attachments>::default();
-        let (io, lines) = attachments.attach(owner("P", 1, 1), 1000);
+        let permit = take_permit(&Hub::default()).unwrap();
+        let (io, lines) = attachments.attach(owner("P", 1, 1), 1000, permit);
         let token = attachments.lock().keys().next().unwrap().clone();
         let attachment = attachments.find(&token, &owner("P", 1, 1)).unwrap();
         let mut attached = Self {
@@ -38,7 +47,7 @@ impl Attached {
             attachment,
             token,
             io,
-            lines,
+            lines: Some(lines),
         };
         let first = format!(
             "{{\"type\":\"open\",\"attachment\":\"{}\",\"limit\":1000}}\n",
@@ -51,7 +60,16 @@ impl Attached {
 
     /// The lines that wait; `None` after the end.
     fn take_lines(&mut self) -> Poll<Option<Bytes>> {
-        self.lines.poll_next(&Context::from_waker(Waker::noop()))
+        let lines = self.lines.as_ref().expect("the response is not dropped");
+        lines.poll_next(&Context::from_waker(Waker::noop()))
+    }
+
+    fn is_ended(&self) -> bool {
+        self.lines.as_ref().is_none_or(ResponseLines::is_ended)
+    }
+
+    fn drop_lines(&mut self) {
+        self.lines = None;
     }
 
     fn lines(&mut self) -> String {
@@ -98,9 +116,9 @@ fn frames_become_lines_and_a_close_is_the_last() {
     );
     // The connection gets the answer of a client, and may end.
     assert_eq!(attached.read().unwrap(), b"\x88\x82\0\0\0\0\x03\xf0");
-    assert!(!attached.lines.is_ended());
+    assert!(!attached.is_ended());
     assert_eq!(attached.shut_down(), Some(Ok(())));
-    assert!(attached.lines.is_ended());
+    assert!(attached.is_ended());
     assert_eq!(attached.take_lines(), Poll::Ready(None));
 }
 
@@ -202,18 +220,71 @@ async fn posts_take_turns_and_the_third_is_refused() {
     attachment.turn().await.unwrap();
 }
 
-#[test]
-fn the_connection_ends_if_its_response_is_dropped() {
-    let Attached { mut io, lines, .. } = Attached::new();
-    drop(lines);
-    let io = io.get_mut();
-    let mut buf = [0; 8];
-    let read = poll_fn(|cx| io.poll_read(cx, &mut buf)).now_or_never();
-    assert_eq!(read.unwrap().unwrap(), 0);
-    let slices = [IoSlice::new(b"\x89\x00")];
-    let written = poll_fn(|cx| io.poll_write_vectored(cx, &slices)).now_or_never();
-    let error = written.unwrap().unwrap_err();
+#[tokio::test(start_paused = true)]
+async fn the_connection_ends_soon_after_its_response_is_dropped() {
+    let mut attached = Attached::new();
+    assert_eq!(attached.read(), None);
+    attached.drop_lines();
+    assert_eq!(attached.read(), None);
+    // The page has these bytes in its queue, and nothing takes them here.
+    let frame = encode_text(&"x".repeat(10_000));
+    for _ in 0..20 {
+        assert_eq!(attached.write(&frame).unwrap().unwrap(), frame.len());
+    }
+    tokio::time::advance(LINGER / 2).await;
+    assert_eq!(attached.read(), None);
+    tokio::time::advance(LINGER / 2).await;
+    assert_eq!(attached.read().unwrap(), b"");
+    let error = attached.write(b"\x89\x00").unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!(attached.shut_down(), Some(Err(io::ErrorKind::BrokenPipe)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_post_of_a_closed_page_may_follow_the_end_of_its_response() {
+    let mut attached = Attached::new();
+    attached.drop_lines();
+    assert_eq!(attached.read(), None);
+    let found = attached
+        .attachments
+        .find(&attached.token, &owner("P", 1, 1));
+    let attachment = found.expect("the attachment lasts");
+    let turn = attachment.turn().await.unwrap();
+    let mut send = Box::pin(turn.send(br#"{"type":"bye"}"#));
+    assert_eq!(send.as_mut().now_or_never(), None);
+    assert_eq!(attached.read().unwrap(), up::frames(br#"{"type":"bye"}"#));
+    assert_eq!(send.now_or_never(), Some(Ok(())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_ends_a_connection_without_a_response_at_once() {
+    let mut attached = Attached::new();
+    attached.drop_lines();
+    assert_eq!(attached.read(), None);
+    let close = encode_close(&Close::new(CloseCode::SUPERSEDED, ""));
+    assert_eq!(attached.write(&close).unwrap().unwrap(), close.len());
+    assert_eq!(attached.read().unwrap(), b"\x88\x82\0\0\0\0\x11\x39");
+}
+
+#[test]
+fn the_permit_is_released_when_both_the_connection_and_the_response_are_gone() {
+    let limits = ServerLimits::DEFAULT.max_connections(Some(1));
+    let hub = Hub::new(limits);
+    let is_free = || take_permit(&hub).is_some();
+    let attach = || {
+        let permit = take_permit(&hub).expect("the permit is free");
+        Arc::<Attachments>::default().attach(owner("P", 1, 1), 1000, permit)
+    };
+    let (io, lines) = attach();
+    drop(io);
+    assert!(!is_free(), "the server may still write the response");
+    drop(lines);
+    assert!(is_free());
+    let (io, lines) = attach();
+    drop(lines);
+    assert!(!is_free(), "the connection may still wait for messages");
+    drop(io);
+    assert!(is_free());
 }
 
 #[test]

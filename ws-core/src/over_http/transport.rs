@@ -1,14 +1,18 @@
 //! The transport of a connection whose client uses HTTP.
 
 use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{BufMut, buf::Limit};
+use tokio::time::{Sleep, sleep};
 
 use super::Registration;
 use super::pipe::{Pipe, ResponseGone};
 use crate::close::CloseCode;
+use crate::hub::Permit;
 use crate::outbox::{DirectWrite, Transport};
 use crate::protocol::encoder::encode_masked;
 use crate::protocol::{Decoder, Event, Incoming, OpCode, Role};
@@ -20,21 +24,46 @@ const UNLIMITED: usize = usize::MAX;
 /// The maximum number of bytes decoded at a time, so that a slow client shows its progress.
 const MAX_WRITE: usize = 16 * 1024;
 
+/// The time for which a connection accepts messages when its response is gone. A page that is closed
+/// ends its response and sends its last messages and `bye` in a POST, which may arrive later. If
+/// another connection takes the page, the Close ends the connection at once.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
 /// Converts between the frames of a connection and the lines of its requests.
 pub(super) struct HttpTransport {
     pipe: Arc<Pipe>,
     /// Decodes the frames that the connection writes.
     decoder: Decoder,
+    /// Runs when the response is gone.
+    linger: Option<Pin<Box<Sleep>>>,
     _registration: Registration,
+    _permit: Arc<Permit>,
 }
 
 impl HttpTransport {
-    pub(super) fn new(pipe: Arc<Pipe>, registration: Registration) -> Self {
+    pub(super) fn new(pipe: Arc<Pipe>, registration: Registration, permit: Arc<Permit>) -> Self {
         Self {
             pipe,
             decoder: Decoder::new(Role::Client, UNLIMITED),
+            linger: None,
             _registration: registration,
+            _permit: permit,
         }
+    }
+
+    /// Waits for [`LINGER`] since the first call.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        linger.as_mut().poll(cx)
+    }
+
+    /// Reads frames of the client; 0 bytes if it has been gone for [`LINGER`].
+    fn poll_frames(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<usize> {
+        let read = self.pipe.poll_read(cx, buf);
+        if read.is_pending() && self.pipe.is_response_gone() {
+            return self.poll_linger(cx).map(|()| 0);
+        }
+        read
     }
 
     /// Converts frames into lines, at most [`MAX_WRITE`] bytes of them.
@@ -87,7 +116,7 @@ fn gone(_: ResponseGone) -> io::Error {
 
 impl Transport for HttpTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.pipe.poll_read(cx, buf).map(Ok)
+        self.poll_frames(cx, buf).map(Ok)
     }
 
     fn poll_read_buf(
@@ -96,7 +125,7 @@ impl Transport for HttpTransport {
         buf: &mut Limit<&mut Vec<u8>>,
     ) -> Poll<io::Result<usize>> {
         let mut bytes = vec![0; buf.remaining_mut().min(64 * 1024)];
-        let read = ready!(self.pipe.poll_read(cx, &mut bytes));
+        let read = ready!(self.poll_frames(cx, &mut bytes));
         buf.put_slice(&bytes[..read]);
         Poll::Ready(Ok(read))
     }
@@ -106,7 +135,12 @@ impl Transport for HttpTransport {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.pipe.poll_room(cx)).map_err(gone)?;
+        // While the connection lingers, its lines are discarded: the page's queue keeps the messages.
+        if let Err(error) = ready!(self.pipe.poll_room(cx))
+            && self.poll_linger(cx).is_ready()
+        {
+            return Poll::Ready(Err(gone(error)));
+        }
         Poll::Ready(self.write(slices))
     }
 
