@@ -51,8 +51,8 @@ pub use origin::{Origin, OriginError};
 pub use page_post::{AdmittedPost, admit_page_post};
 pub use request_log::RequestLog;
 pub use request_origin::same_site;
-use upgrade::UpgradeRequest;
 pub use upgrade::asks_for_upgrade;
+use upgrade::{Methods, UpgradeRequest};
 use visitor::required_visitor;
 pub use visitor::{FoundVisitor, MissingVisitor, admit, visitor};
 
@@ -98,6 +98,8 @@ pub struct AdmissionPolicy {
     pub trusted_proxies: TrustedProxies,
     /// Whether these proxies may also forward the port.
     pub forwarded_port: ForwardedPort,
+    /// Whether routes with page streams also take [their POSTs](admit_page_post).
+    pub page_posts: bool,
     /// Throttles the log lines that clients can cause: a few are logged at `warn`, the others at
     /// `debug`.
     pub request_log: RequestLog,
@@ -126,6 +128,8 @@ pub struct RouteAccess {
     pub protocols: &'static [&'static str],
     /// Whether messages are compressed if the client offers it.
     pub deflate: bool,
+    /// Whether the route carries page streams.
+    pub page_stream: bool,
 }
 
 impl From<&Route> for RouteAccess {
@@ -139,6 +143,7 @@ impl From<&Route> for RouteAccess {
             origins: route.origins(),
             protocols: route.protocols(),
             deflate: route.deflate(),
+            page_stream: route.is_page_stream(),
         }
     }
 }
@@ -171,7 +176,12 @@ pub fn check_request(
     request: &Request<'_>,
     policy: &AdmissionPolicy,
 ) -> Result<CheckedRequest, Refusal> {
-    let upgrade = upgrade::check(request, &policy.request_log)?;
+    let methods = if access.page_stream && policy.page_posts {
+        Methods::GetAndPost
+    } else {
+        Methods::Get
+    };
+    let upgrade = upgrade::check(request, methods, &policy.request_log)?;
     let client = client(request, policy)?;
     let cross_site = request_origin::check(access, request, &client, policy)?;
     Ok(CheckedRequest {

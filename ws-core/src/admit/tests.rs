@@ -23,6 +23,7 @@ const OPEN: RouteAccess = RouteAccess {
     origins: None,
     protocols: &["v2.chat", "v1.chat"],
     deflate: false,
+    page_stream: false,
 };
 
 /// The headers of a valid handshake, changed by a test.

@@ -17,6 +17,14 @@ pub(super) enum UpgradeRequest {
     Absent(NoUpgrade),
 }
 
+/// The methods that a route accepts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Methods {
+    Get,
+    /// Page streams over HTTP use POST, too. Those have their own admission.
+    GetAndPost,
+}
+
 /// Why a GET does not become a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum NoUpgrade {
@@ -63,12 +71,20 @@ impl UpgradeRequest {
 /// 405, 426 or 400, each with a body that explains the reason.
 pub(super) fn check(
     request: &Request<'_>,
+    methods: Methods,
     request_log: &RequestLog,
 ) -> Result<UpgradeRequest, Refusal> {
     if *request.method != Method::GET {
+        let (allow, body) = match methods {
+            Methods::Get => ("GET", "a WebSocket endpoint accepts only GET"),
+            Methods::GetAndPost => (
+                "GET, POST",
+                "the endpoint of a page stream accepts only GET and POST",
+            ),
+        };
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED)
-            .header(header::ALLOW, HeaderValue::from_static("GET"))
-            .body("a WebSocket endpoint accepts only GET"));
+            .header(header::ALLOW, HeaderValue::from_static(allow))
+            .body(body));
     }
     let headers = request.headers;
     if !has_element(headers, &header::UPGRADE, "websocket") {

@@ -77,6 +77,7 @@ impl Settings {
             public_url,
             trusted_proxies,
             forwarded_port: self.forwarded_port,
+            page_posts: self.over_http.is_some(),
             request_log: RequestLog::default(),
         })
     }

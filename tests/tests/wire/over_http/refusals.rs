@@ -196,6 +196,16 @@ async fn other_routes_and_servers_that_do_not_offer_it_take_no_post() {
     assert_eq!(status, 403, "{}", upgrade("/stream", &[]));
 }
 
+#[tokio::test]
+async fn other_methods_are_refused_with_the_allowed_ones() {
+    let (server, _reports) = start(|server| server).await;
+    for (path, allowed) in [("/stream", "GET, POST"), ("/plain", "GET")] {
+        let request = format!("PUT {path} HTTP/1.1\r\nHost: example.com\r\n\r\n");
+        let (head, _) = Client::ask(server.address, &request).await;
+        assert_eq!((head.status, head.header("allow")), (405, Some(allowed)));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_stream_opens_before_the_shared_log_is_read() {
     let engine = MemoryEngine::new(Lanes::DEFAULT, Generation(1));

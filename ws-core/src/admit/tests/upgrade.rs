@@ -103,6 +103,31 @@ fn other_methods_get_405_with_the_allowed_one() {
 }
 
 #[test]
+fn a_page_stream_allows_post_if_the_server_carries_streams_over_http() {
+    for (page_stream, page_posts, expected) in [
+        (true, true, "GET, POST"),
+        (true, false, "GET"),
+        (false, true, "GET"),
+    ] {
+        let case = Case {
+            method: Method::PUT,
+            access: RouteAccess {
+                page_stream,
+                ..OPEN
+            },
+            policy: AdmissionPolicy {
+                page_posts,
+                ..AdmissionPolicy::default()
+            },
+            ..Case::default()
+        };
+        let response = case.admit(&[]).unwrap_err().into_response();
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()["allow"], expected);
+    }
+}
+
+#[test]
 fn the_response_to_a_plain_get_explains_the_endpoint() {
     let response = Case::default()
         .admit(&[("-upgrade", "")])
