@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -78,6 +79,7 @@ pub(crate) async fn respond(
         Err(refusal) => {
             let status = refusal.status().as_u16();
             tracing::debug!(route = route.spec.name, ?peer, status, "a POST is refused");
+            admit::count_response(&shared.hub, Some(&route), status);
             handshake::refused(refusal)
         }
     };
@@ -113,12 +115,10 @@ async fn post(
         return receive(shared, &found, &arrival, attachment, body).await;
     }
     let route = found.route.clone();
-    let opened = open(shared, found, arrival).await;
-    let status = opened
-        .as_ref()
-        .map_or_else(Refusal::status, Response::status);
-    admit::count_response(&shared.hub, Some(&route), status.as_u16());
-    opened
+    let opened = open(shared, found, arrival).await?;
+    // An accepted POST with messages is not counted: the connection counts the messages.
+    admit::count_response(&shared.hub, Some(&route), opened.status().as_u16());
+    Ok(opened)
 }
 
 /// Admits a POST, and returns the owner of its attachment.
@@ -194,45 +194,98 @@ async fn receive(
     let found_attachment = found.attachments.find(attachment, &owner);
     let attachment = found_attachment.ok_or_else(ended)?;
     let turn = attachment.turn().await.map_err(refused)?;
-    let body = read(shared, largest_body(&found.route), &arrival.headers, body).await?;
+    let limit = largest_body(&found.route);
+    let body = read(limit, shared.limits.body_timeout, &arrival.headers, body).await?;
     turn.send(&body).await.map_err(refused)?;
     let mut response = Response::new(WsBody::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
 }
 
-/// Reads a body of at most this number of bytes.
+/// Reads a body of at most this number of bytes, within this time.
 async fn read(
-    shared: &ServerShared,
     limit: usize,
+    time: Duration,
     headers: &HeaderMap,
     body: impl Stream<Item = Result<Bytes, BodyLost>> + Send,
 ) -> Result<Vec<u8>, Refusal> {
-    let too_large = || {
-        let body = format!("the body is larger than {limit} bytes");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE).body(body)
-    };
     let length = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok());
     if length.is_some_and(|length| length.parse::<usize>().is_ok_and(|length| length > limit)) {
-        return Err(too_large());
+        return Err(too_large(limit));
     }
+    // One deadline for all parts: a client that sends a byte now and then holds its turn no longer.
+    timeout(time, collect(limit, body)).await.map_err(|_| {
+        Refusal::new(StatusCode::REQUEST_TIMEOUT).body("the body did not arrive in time")
+    })?
+}
+
+async fn collect(
+    limit: usize,
+    body: impl Stream<Item = Result<Bytes, BodyLost>> + Send,
+) -> Result<Vec<u8>, Refusal> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
-    loop {
-        let next = timeout(shared.limits.body_timeout, body.next()).await;
-        match next {
-            Ok(Some(Ok(more))) if bytes.len() + more.len() > limit => return Err(too_large()),
-            Ok(Some(Ok(more))) => bytes.extend_from_slice(&more),
-            Ok(None) => return Ok(bytes),
-            Ok(Some(Err(BodyLost))) => {
-                return Err(Refusal::BAD_REQUEST.body("the body is not complete"));
-            }
-            Err(_) => {
-                return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT)
-                    .body("the body did not arrive in time"));
-            }
+    while let Some(part) = body.next().await {
+        let part =
+            part.map_err(|BodyLost| Refusal::BAD_REQUEST.body("the body is not complete"))?;
+        if bytes.len() + part.len() > limit {
+            return Err(too_large(limit));
         }
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes)
+}
+
+fn too_large(limit: usize) -> Refusal {
+    let body = format!("the body is larger than {limit} bytes");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE).body(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const TIME: Duration = Duration::from_secs(30);
+
+    async fn status(
+        limit: usize,
+        body: impl Stream<Item = Result<Bytes, BodyLost>> + Send,
+    ) -> Result<Vec<u8>, u16> {
+        let read = read(limit, TIME, &HeaderMap::new(), body).await;
+        read.map_err(|refusal| refusal.status().as_u16())
+    }
+
+    /// A body of this number of bytes, with ten seconds before each.
+    fn trickle(bytes: usize) -> impl Stream<Item = Result<Bytes, BodyLost>> + Send {
+        stream::iter(0..bytes).then(async |_| {
+            sleep(Duration::from_secs(10)).await;
+            Ok(Bytes::from_static(b"x"))
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_has_one_deadline() {
+        assert_eq!(status(1000, trickle(1000)).await, Err(408));
+        assert_eq!(status(1000, trickle(2)).await, Ok(b"xx".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_limited_and_must_be_complete() {
+        let parts = |parts: &'static [&'static str]| {
+            stream::iter(
+                parts
+                    .iter()
+                    .map(|part| Ok(Bytes::from_static(part.as_bytes()))),
+            )
+        };
+        assert_eq!(status(4, parts(&["ab", "cd"])).await, Ok(b"abcd".to_vec()));
+        assert_eq!(status(4, parts(&["ab", "cde"])).await, Err(413));
+        let cut = parts(&["ab"]).chain(stream::iter([Err(BodyLost)]));
+        assert_eq!(status(4, cut).await, Err(400));
     }
 }

@@ -206,6 +206,24 @@ async fn other_methods_are_refused_with_the_allowed_ones() {
     }
 }
 
+#[tokio::test]
+async fn refusals_of_all_posts_are_counted() {
+    let (server, _reports) = start(|server| server).await;
+    let page = TestPage::new(&server).await;
+    let down = page.open("/stream", 0).await;
+    let lines = [TYPE, ORIGIN];
+    let unknown = page.attached("/stream", "unknown");
+    assert_eq!(page.ask(&unknown, &lines, "").await.0, 409);
+    assert_eq!(page.ask(&unknown, &[ORIGIN], "").await.0, 415);
+    assert_eq!(page.ask(&unknown, &[TYPE], "").await.0, 403);
+    let ping = r#"{"type":"ping"}"#;
+    assert_eq!(page.post("/stream", &down, ping).await, 204);
+    let stats = server.ws.hub().stats();
+    let route = stats.routes.iter().find(|it| it.route == "/stream");
+    let expected = [(200, 1), (403, 1), (409, 1), (415, 1)].into();
+    assert_eq!(route.unwrap().handshakes, expected);
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_stream_opens_before_the_shared_log_is_read() {
     let engine = MemoryEngine::new(Lanes::DEFAULT, Generation(1));
