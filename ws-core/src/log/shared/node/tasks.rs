@@ -216,10 +216,10 @@ impl NodeShared {
             Event::Heartbeat {
                 author, heartbeat, ..
             } => {
-                self.note_heartbeat(*author, heartbeat);
                 let heard = self.liveness().heartbeat(*author);
                 match heard {
                     Heard::Living { dead } => {
+                        self.note_heartbeat(*author, heartbeat);
                         for dead in dead {
                             self.bury(dead);
                         }
