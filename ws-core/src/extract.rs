@@ -154,6 +154,9 @@ impl<R: HasSession> HasSession for Ended<R> {}
 impl<R: HasPage> HasPage for Ended<R> {}
 
 #[diagnostic::do_not_recommend]
+impl<R: AttachesPage> AttachesPage for Ended<R> {}
+
+#[diagnostic::do_not_recommend]
 impl<T, R: Provides<T>> Provides<T> for Ended<R> {
     fn provide(state: &AnyState) -> T {
         R::provide(state)

@@ -19,6 +19,7 @@ use crate::wire::{NewPage, Push, json};
 mod anonymous;
 mod base;
 mod budget;
+mod credentials;
 mod feed;
 mod id;
 mod queue;
@@ -37,12 +38,13 @@ pub use tag::{BrowserClientPaths, StreamTag, StreamUrl};
 
 pub use crate::wire::PAGE_PROTOCOL;
 
+pub(crate) use credentials::Credentials;
 pub(crate) use feed::Feed;
 pub(crate) use registry::{OpenError, OpenedCursor, Pages, PushTo, RefusedCursor};
 pub(crate) use resumed::{PageResume, PageReturn, RestoredBy};
 pub(crate) use stream::{
-    Accepted, AttachError, AttachRequest, Epoch, PageReport, PageSocket, Position, Progress,
-    Stream, logon_close,
+    Accepted, AttachError, AttachRequest, Epoch, InitClient, PageReport, PageSocket, Position,
+    Progress, Stream, logon_close,
 };
 
 use anonymous::AnonymousId;

@@ -23,11 +23,12 @@ use crate::id::ConnectionId;
 use crate::limits::deadline_after;
 use crate::mailbox::Accepts;
 use crate::page::{
-    AttachError, AttachRequest, CapacityFreed, Page, PageResume, PageReturn, PageSocket,
-    RestoredBy, Stream, logon_close,
+    AttachError, AttachRequest, CapacityFreed, InitClient, Page, PageResume, PageReturn,
+    PageSocket, RestoredBy, Stream, logon_close,
 };
 use crate::session::Session;
 
+mod credentials;
 mod messages;
 mod position;
 mod transport;
@@ -201,13 +202,18 @@ async fn attach(
     let opener = Opener {
         request,
         returned,
+        client: InitClient {
+            session: session.clone(),
+            credentials: session
+                .is_of_page()
+                .then(|| credentials::of(handshake.headers(), page.id())),
+        },
         page: page.clone(),
-        session: session.clone(),
         endpoint,
         connect,
     };
     loop {
-        let stream = stream_for_session(&opener.page, &opener.session, &handshake, request)?;
+        let stream = stream_for_session(&opener.page, &opener.client.session, &handshake, request)?;
         let _hold = opener.page.pages().hold(&stream);
         let has_handler;
         (has_handler, handshake) = opener
@@ -233,7 +239,7 @@ struct Opener {
     request: AttachRequest,
     returned: PageReturn,
     page: Page,
-    session: Session,
+    client: InitClient,
     connect: ConnectHandler,
 }
 
@@ -247,24 +253,24 @@ impl Opener {
         deadline: &mut Instant,
     ) -> Result<(bool, Handshake), Refusal> {
         let Self {
-            session, endpoint, ..
+            client, endpoint, ..
         } = self;
         let inner = endpoint.page_endpoint().unwrap_or(endpoint);
-        let waiting = stream.init_lock.register(session);
+        let waiting = stream.init_lock.register(client);
         let turn = waiting.turn(deadline, inner.limits().init_timeout).await?;
-        match stream.check(session, self.request) {
+        match stream.check(&client.session, self.request) {
             Err(AttachError::Ended) => return Ok((false, handshake)),
             checked => checked.map_err(Refusal::from)?,
         }
         // Another connection may have created a handler before a logon.
-        if stream.belongs_to_another_visitor(session) {
+        if stream.belongs_to_another_visitor(&client.session) {
             return Ok((false, handshake));
         }
-        if stream.has_handler() {
+        if stream.has_handler_for(client)? {
             return Ok((true, handshake));
         }
         let started = self.start_handler(handshake, stream, *deadline).await;
-        let handshake = started.inspect_err(|refusal| turn.fail(session, refusal))?;
+        let handshake = started.inspect_err(|refusal| turn.fail(client, refusal))?;
         Ok((true, handshake))
     }
 
@@ -283,7 +289,7 @@ impl Opener {
         let (opened, handshake) = init.run(deadline).await?;
         resume.decide(RestoredBy::Handler);
         let feed = page.pages().new_feed();
-        match stream.set_handler(feed.clone(), &self.session, self.request.route) {
+        match stream.set_handler(feed.clone(), &self.client, self.request.route) {
             // The caller opens a new stream; for this handler, the upgrade has failed.
             Err(AttachError::Ended) => return Ok(handshake),
             set => set.map_err(Refusal::from)?,

@@ -38,7 +38,8 @@ export function connect(url: string | URL, options?: Options): Connection;
 /**
  * The stream of a page without a tag, for example in a single-page application. Without the option
  * `page`, the server issues an id, if the route takes pages without a session. No cookie is needed
- * then: keep the id (`stream.page`) to return to the same page after a reload.
+ * then: keep the id (`stream.page`) to use it again after a reload. Only the id survives a reload: the page
+ * begins again, since its queue and its handler on the server have ended.
  */
 export function connectPage(url: string | URL, options?: PageOptions): Stream;
 

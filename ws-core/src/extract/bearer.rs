@@ -75,6 +75,16 @@ impl Bearer {
         challenge("Bearer error=\"invalid_token\"").body("the bearer token is not valid")
     }
 
+    /// The token of a request with these headers, if there is a well-formed one.
+    pub(crate) fn presented(headers: &HeaderMap) -> Option<Self> {
+        Self::from_headers(headers).ok()
+    }
+
+    /// Whether this line of `Authorization` has the scheme of tokens.
+    pub(crate) fn is_in(line: &[u8]) -> bool {
+        credentials(line).is_some()
+    }
+
     fn from_headers(headers: &HeaderMap) -> Result<Self, BearerError> {
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         match (lines.next(), lines.next()) {

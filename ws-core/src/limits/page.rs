@@ -45,14 +45,16 @@ limits_struct! {
         /// Default: 1,024.
         pub per_address: usize,
         /// Pages without a session at the same time (`attach: page` with `require_session: false`);
-        /// past this limit one of the oldest without a socket ends, and if there is none the
-        /// response is 503. Default: 16,384.
+        /// past this limit an older one without a socket ends, if there is one among the next 64;
+        /// otherwise the response is 503. Default: 8,192.
         pub anonymous: usize,
-        /// Pages without a session that may begin from one address (IPv6: one /64); past it 429. A
-        /// private address is not counted, as for `per_address`. Default: 600 per minute.
+        /// Ids of pages without a session that one address (IPv6: one /64) gets; past it 429. A page
+        /// that returns with its id needs none. A private address is not counted, as for
+        /// `per_address`. Default: 600 per minute.
         pub anonymous_rate: Option<Rate>,
         /// Pages without a socket at the same time, including those that had none at some time in
-        /// the grace period; past this limit the page that has waited longest ends.
+        /// the grace period; past this limit those that have waited longest end, pages without a
+        /// session first.
         /// Default: 16,384.
         pub waiting: usize,
         /// Topics that one page is subscribed to at the same time. Default: 64.
@@ -73,7 +75,7 @@ impl PageLimits {
         all_bytes: 256 * MIB,
         per_session: 128,
         per_address: KIB,
-        anonymous: 16 * KIB,
+        anonymous: 8 * KIB,
         anonymous_rate: Some(Rate::new(600, Duration::from_secs(60))),
         waiting: 16 * KIB,
         subscriptions: 64,
@@ -129,7 +131,7 @@ mod tests {
         assert_eq!((limits.messages, limits.bytes), (1_024, 1_048_576));
         assert_eq!(limits.all_bytes, 268_435_456);
         assert_eq!((limits.per_session, limits.waiting), (128, 16_384));
-        assert_eq!((limits.per_address, limits.anonymous), (1_024, 16_384));
+        assert_eq!((limits.per_address, limits.anonymous), (1_024, 8_192));
         let rate = limits.anonymous_rate.unwrap();
         assert_eq!((rate.messages.get(), rate.per.as_secs()), (600, 60));
         assert_eq!(limits.check(), Ok(()));

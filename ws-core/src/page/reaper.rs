@@ -89,22 +89,35 @@ impl Reaper {
 
 impl ReaperState {
     /// Removes pages that no longer wait. If there are still too many, returns those that have
-    /// waited longest: several at once, so that this does not happen for every page.
+    /// waited longest: several at once, so that this does not happen for every page. Pages without
+    /// a session come first, since anyone can begin them.
     fn make_room(&mut self, max_waiting: usize) -> Vec<Arc<Stream>> {
         let streams = &mut self.streams;
-        self.due.retain(|Reverse((_, number))| {
-            let stream = streams.get(number).and_then(Weak::upgrade);
-            let waits = stream.is_some_and(|stream| stream.is_waiting());
-            if !waits {
-                streams.remove(number);
+        let mut waiting = Vec::new();
+        self.due.retain(|Reverse(key)| {
+            let stream = streams.get(&key.1).and_then(Weak::upgrade);
+            let stream = stream.filter(|stream| stream.is_waiting());
+            match &stream {
+                Some(stream) => waiting.push((!stream.is_anonymous(), *key)),
+                None => drop(streams.remove(&key.1)),
             }
-            waits
+            stream.is_some()
         });
-        if self.due.len() <= max_waiting {
+        if waiting.len() <= max_waiting {
             return Vec::new();
         }
-        let evicted = (0..(max_waiting / 8).max(1)).filter_map(|_| self.take_first());
-        evicted.filter_map(|stream| stream.upgrade()).collect()
+        waiting.sort_unstable();
+        waiting.truncate((max_waiting / 8).max(1));
+        let evicted: HashMap<_, _> = waiting
+            .into_iter()
+            .filter_map(|(_, (_, number))| Some((number, streams.remove(&number)?)))
+            .collect();
+        self.due
+            .retain(|Reverse((_, number))| !evicted.contains_key(number));
+        evicted
+            .into_values()
+            .filter_map(|it| it.upgrade())
+            .collect()
     }
 
     /// Takes the page that is due first.
@@ -122,10 +135,14 @@ mod tests {
     use crate::limits::PageLimits;
     use crate::page::budget::Budget;
     use crate::page::stream::StreamOrigin;
-    use crate::session::Sessions;
+    use crate::session::{Session, SessionId, Sessions};
 
     async fn new_stream() -> Arc<Stream> {
         let (session, _) = Sessions::default().begin().await.unwrap();
+        stream_of(session)
+    }
+
+    fn stream_of(session: Session) -> Arc<Stream> {
         let budget = Budget::new(usize::MAX);
         let stream = Stream::new(
             "page".into(),
@@ -187,6 +204,11 @@ mod tests {
                 more => panic!("{} pages are evicted", more.len()),
             }
         }
+        // A page without a session ends first, although it is due last.
+        let anonymous = stream_of(Session::of_page(SessionId::from_bytes([1; 16])));
+        let at = Instant::now() + Duration::from_secs(9);
+        let evicted = reaper.watch(&anonymous, at, 2);
+        assert!(matches!(&evicted[..], [it] if Arc::ptr_eq(it, &anonymous)));
         // A page that has ended frees its place.
         assert_eq!(
             streams[0].end_early(),

@@ -31,6 +31,7 @@ mod weight;
 
 pub(super) use epoch::epoch_text;
 pub(crate) use epoch::{AttachRequest, Epoch, PageReport, Position};
+pub(crate) use init_lock::InitClient;
 use init_lock::InitLock;
 use lineage::Lineage;
 pub(crate) use lineage::ReportedCursor;
@@ -165,12 +166,6 @@ impl Stream {
         self.lock().ended
     }
 
-    /// Whether the page has a handler that is running, or that has ended without the page knowing
-    /// yet.
-    pub(crate) fn has_handler(&self) -> bool {
-        self.lock().feed.is_some()
-    }
-
     /// Whether this stream belongs to a different visitor than `session`: its handler was created
     /// before a logon, or its queue belongs to another user.
     pub(crate) fn belongs_to_another_visitor(&self, session: &Session) -> bool {
@@ -180,17 +175,19 @@ impl Stream {
         (another || state.feed.is_some()) && state.session.renewals() < session.renewals()
     }
 
-    /// Sets the handler: from now on, messages of the page go to its feed.
+    /// Sets the handler, which was started for this client: from now on, messages of the page go to
+    /// its feed.
     pub(crate) fn set_handler(
         &self,
         feed: Arc<Feed>,
-        session: &Session,
+        client: &InitClient,
         route: usize,
     ) -> Result<(), AttachError> {
         let mut state = self.lock();
         // A logon may have replaced the session, or another route may have attached the page.
-        state.check(session, route)?;
+        state.check(&client.session, route)?;
         state.route = Some(route);
+        state.credentials.clone_from(&client.credentials);
         state.feed = Some(feed);
         Ok(())
     }

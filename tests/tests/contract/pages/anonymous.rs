@@ -8,6 +8,7 @@ use super::*;
 use crate::journal::Journal;
 
 mod attacks;
+mod credentials;
 mod limits;
 
 topics! {

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::message::Message;
-use crate::page::stream::PageReport;
 use crate::page::stream::tests::{fake_socket, run};
+use crate::page::stream::{InitClient, PageReport};
 use crate::session::Sessions;
 
 const LIMITS: PageLimits = PageLimits {
@@ -167,9 +167,12 @@ impl Server {
                 pages.detach(stream, socket, false);
             }),
             PageStep::ReceiveMessage(page, size) => self.with_socket(page, |stream, socket| {
-                if !stream.has_handler() {
-                    let feed = pages.new_feed();
-                    stream.set_handler(feed, session(page), 1).unwrap();
+                let client = InitClient {
+                    session: session(page).clone(),
+                    credentials: None,
+                };
+                if !stream.has_handler_for(&client).unwrap() {
+                    stream.set_handler(pages.new_feed(), &client, 1).unwrap();
                 }
                 let message = Message::text("x".repeat(size));
                 stream.accept(socket, stream.last_accepted() + 1, &message, || None::<()>);

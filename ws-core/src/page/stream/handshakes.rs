@@ -2,9 +2,21 @@
 
 use tokio::time::Instant;
 
-use super::{FollowUp, Stream};
+use super::{AttachError, FollowUp, InitClient, Stream};
 
 impl Stream {
+    /// Whether the page has a handler that is running, or that has ended without the page knowing
+    /// yet, for a socket of this client. If the page has no session, the
+    /// client must present the credentials that `init` has checked: the id alone is in a URL.
+    pub(crate) fn has_handler_for(&self, client: &InitClient) -> Result<bool, AttachError> {
+        let state = self.lock();
+        match state.feed {
+            None => Ok(false),
+            Some(_) if state.credentials == client.credentials => Ok(true),
+            Some(_) => Err(AttachError::OtherCredentials),
+        }
+    }
+
     /// Begins a handshake for the page. The page does not end before [`end_handshake`](Self::end_handshake).
     pub(in crate::page) fn begin_handshake(&self) {
         let mut state = self.lock();

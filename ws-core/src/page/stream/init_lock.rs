@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::Refusal;
+use crate::page::Credentials;
 use crate::session::Session;
 use crate::timeout;
 
@@ -21,13 +22,21 @@ pub(crate) struct InitLock {
 #[derive(Default)]
 struct Failures {
     count: u64,
-    last: Option<Box<(Session, Refusal)>>,
+    last: Option<Box<(InitClient, Refusal)>>,
+}
+
+/// The client for which `init` decides. Only sockets of equal clients share a refusal.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct InitClient {
+    pub(crate) session: Session,
+    /// Of a page without a session, whose session is not that of a visitor.
+    pub(crate) credentials: Option<Credentials>,
 }
 
 /// A socket that waits to run `init`, or for the outcome of another.
 pub(crate) struct InitWaiter<'l> {
     lock: &'l InitLock,
-    session: &'l Session,
+    client: &'l InitClient,
     /// The number of failures before it registered.
     before: u64,
 }
@@ -39,11 +48,11 @@ pub(crate) struct InitTurn<'l> {
 }
 
 impl InitLock {
-    /// Registers a socket of this session that needs the handler.
-    pub(crate) fn register<'l>(&'l self, session: &'l Session) -> InitWaiter<'l> {
+    /// Registers a socket of this client that needs the handler.
+    pub(crate) fn register<'l>(&'l self, client: &'l InitClient) -> InitWaiter<'l> {
         InitWaiter {
             lock: self,
-            session,
+            client,
             before: self.failures().count,
         }
     }
@@ -59,7 +68,7 @@ impl<'l> InitWaiter<'l> {
     ///
     /// # Errors
     ///
-    /// The refusal of the `init` that it waited for, if that ran for the same session; 503 if the
+    /// The refusal of the `init` that it waited for, if that ran for an equal client; 503 if the
     /// deadline passes.
     pub(crate) async fn turn(
         self,
@@ -71,8 +80,8 @@ impl<'l> InitWaiter<'l> {
         let turn = turn.map_err(|_| Refusal::SERVICE_UNAVAILABLE)?;
         let failures = self.lock.failures();
         if failures.count > self.before
-            && let Some((session, refusal)) = failures.last.as_deref()
-            && session == self.session
+            && let Some((client, refusal)) = failures.last.as_deref()
+            && client == self.client
         {
             return Err(refusal.clone());
         }
@@ -85,11 +94,11 @@ impl<'l> InitWaiter<'l> {
 }
 
 impl InitTurn<'_> {
-    /// Records that `init` was refused for this session; sockets of the session that wait for it
+    /// Records that `init` was refused for this client; its other sockets that wait for the outcome
     /// are refused too.
-    pub(crate) fn fail(self, session: &Session, refusal: &Refusal) {
+    pub(crate) fn fail(self, client: &InitClient, refusal: &Refusal) {
         let mut failures = self.lock.failures();
         failures.count += 1;
-        failures.last = Some(Box::new((session.clone(), refusal.clone())));
+        failures.last = Some(Box::new((client.clone(), refusal.clone())));
     }
 }

@@ -1,5 +1,8 @@
 //! The results of attaching a socket to a stream and of accepting a message.
 
+use http::HeaderValue;
+use http::header::WWW_AUTHENTICATE;
+
 use crate::error::Refusal;
 use crate::page::queue::UnsentOffset;
 
@@ -12,6 +15,8 @@ pub(crate) enum AttachError {
     OtherRoute,
     /// A logon has replaced the socket's session.
     SessionReplaced,
+    /// The page has no session, and its handler was started with other credentials.
+    OtherCredentials,
     /// The page claims an offset that was never sent to it.
     UnsentOffset,
 }
@@ -60,6 +65,15 @@ impl From<AttachError> for Refusal {
                 Self::CONFLICT.body("this page is attached at another route")
             }
             AttachError::SessionReplaced => Self::CONFLICT.body("a logon has replaced the session"),
+            AttachError::OtherCredentials => Self::UNAUTHORIZED
+                .header(
+                    WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer error=\"invalid_token\""),
+                )
+                .body(
+                    "the credentials differ from those that this page began with: present these, \
+                     or leave out `z_pid` to get another page",
+                ),
             AttachError::UnsentOffset => {
                 Self::BAD_REQUEST.body("`offset` is of a message that was never sent")
             }

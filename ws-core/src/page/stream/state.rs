@@ -12,6 +12,7 @@ use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, deadline_after};
 use crate::outbox::{Frame, Outbox, PushError, WriteMode};
+use crate::page::Credentials;
 use crate::page::budget::Budget;
 use crate::page::queue::{NextFrame, PageQueue, PushSource, SentOffset, UnsentOffset};
 use crate::session::Session;
@@ -51,6 +52,8 @@ pub(super) struct StreamState {
     pub(super) route: Option<usize>,
     /// The feed of the page's handler, if it has one.
     pub(super) feed: Option<Arc<Feed>>,
+    /// The credentials that the handler was started with, if the page has no session.
+    pub(super) credentials: Option<Credentials>,
     /// The handler's connection, if it waits for acknowledgements.
     pub(super) writer: Option<WaitingWriter>,
     /// When the page ends, unless a socket attaches.
@@ -142,6 +145,7 @@ impl StreamState {
             session,
             route: None,
             feed: None,
+            credentials: None,
             writer: None,
             deadline: Some(deadline_after(Instant::now(), limits.grace)),
             suspended: None,

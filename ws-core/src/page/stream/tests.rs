@@ -137,7 +137,11 @@ impl Fixture {
     /// Sets a handler for the page.
     fn with_handler(&self) -> Arc<Feed> {
         let feed = Arc::new(Feed::new(LIMITS.bytes, &self.budget));
-        let set = self.stream.set_handler(feed.clone(), &self.session, ROUTE);
+        let client = InitClient {
+            session: self.session.clone(),
+            credentials: None,
+        };
+        let set = self.stream.set_handler(feed.clone(), &client, ROUTE);
         set.unwrap();
         feed
     }
