@@ -46,9 +46,10 @@ fn the_package_of_the_client_holds_the_module_and_its_types() {
     let packed = output_of("npm", &["pack", "--dry-run", "--json", "--ignore-scripts"]);
     for part in [
         "\"client.js\"",
+        "\"http.js\"",
         "\"client.d.ts\"",
         "\"package.json\"",
-        "\"entryCount\": 3",
+        "\"entryCount\": 4",
     ] {
         assert!(packed.contains(part), "{part} in {packed}");
     }
