@@ -38,6 +38,10 @@ const EXTERNAL: &[(&str, &str)] = &[
     ("http_body::Body", SERVICE),
     ("hyper::error::Error", SERVICE),
     ("hyper::service::service::Service", SERVICE),
+    ("rustls::crypto::CryptoProvider", TLS),
+    ("rustls::error::Error", TLS),
+    ("rustls::server::server_conn::ResolvesServerCert", TLS),
+    ("rustls::server::server_conn::ServerConfig", TLS),
     ("serde_core::de::Deserialize", SERDE),
     ("serde_core::de::DeserializeOwned", SERDE),
     ("serde_core::ser::Serialize", SERDE),
@@ -45,8 +49,13 @@ const EXTERNAL: &[(&str, &str)] = &[
         "serde_json::value::Value",
         "the test kit shows the payload of an event as it came",
     ),
+    ("tokio::io::async_read::AsyncRead", TOKIO),
+    ("tokio::io::async_write::AsyncWrite", TOKIO),
     ("tokio::net::addr::ToSocketAddrs", TOKIO),
     ("tokio::net::tcp::listener::TcpListener", TOKIO),
+    ("tokio::net::tcp::stream::TcpStream", TOKIO),
+    ("tokio::net::unix::listener::UnixListener", TOKIO),
+    ("tokio::net::unix::stream::UnixStream", TOKIO),
     (
         "tokio::time::instant::Instant",
         "the clock that tests pause",
@@ -63,7 +72,8 @@ const BYTES: &str = "payloads are shared without a copy, as everywhere around to
 const HTTP: &str = "the common words for requests and responses";
 const SERDE: &str = "payloads are what serde reads and writes";
 const SERVICE: &str = "the library is a service in axum, hyper and tower";
-const TOKIO: &str = "the application may bind the listener";
+const TLS: &str = "the provider of cryptography and its settings are the application's choice";
+const TOKIO: &str = "the application may bind the listener, or bring its own";
 const WARP: &str = "the library is part of a warp application";
 
 fn workspace() -> PathBuf {

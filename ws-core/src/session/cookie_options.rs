@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::SessionOptionsError;
-
 /// The prefix of a cookie's name with which a browser accepts the cookie only from its own host
 /// over TLS (RFC 6265bis, section 4.1.3.2).
 ///
@@ -141,18 +139,15 @@ impl CookieOptions {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), SessionOptionsError> {
-        if let Some(age) = self.max_age
-            && (age.as_secs() == 0 || age > MAX_AGE)
-        {
-            return Err(SessionOptionsError::MaxAge { age });
-        }
-        match &self.domain {
-            Some(domain) if !is_domain(domain) => Err(SessionOptionsError::Domain {
-                domain: domain.clone(),
-            }),
-            _ => Ok(()),
-        }
+    /// The lifetime, if browsers would not keep a cookie for it.
+    pub(super) fn invalid_max_age(&self) -> Option<Duration> {
+        let is_invalid = |age: &Duration| age.as_secs() == 0 || *age > MAX_AGE;
+        self.max_age.filter(is_invalid)
+    }
+
+    /// The domain, if browsers would ignore a cookie with it.
+    pub(super) fn invalid_domain(&self) -> Option<&str> {
+        self.domain_name().filter(|domain| !is_domain(domain))
     }
 }
 
@@ -177,11 +172,16 @@ fn is_domain(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::{SessionOptions, SessionOptionsError};
+
+    fn check(cookies: CookieOptions) -> Result<(), SessionOptionsError> {
+        SessionOptions::default().cookies(cookies).check()
+    }
 
     #[test]
     fn a_domain_has_labels_and_is_no_address() {
         for domain in ["example.com", "a.b-c.example", "xn--bcher-kva.example"] {
-            assert_eq!(CookieOptions::new().domain(domain).check(), Ok(()));
+            assert_eq!(check(CookieOptions::new().domain(domain)), Ok(()));
         }
         for domain in [
             "",
@@ -201,14 +201,14 @@ mod tests {
             let error = SessionOptionsError::Domain {
                 domain: domain.to_owned(),
             };
-            let options = CookieOptions::new().domain(domain);
-            assert_eq!(options.check(), Err(error), "{domain}");
+            let cookies = CookieOptions::new().domain(domain);
+            assert_eq!(check(cookies), Err(error), "{domain}");
         }
     }
 
     #[test]
     fn max_age_is_from_a_second_to_400_days() {
-        let check = |age| CookieOptions::new().max_age(age).check();
+        let check = |age| check(CookieOptions::new().max_age(age));
         for age in [Duration::from_secs(1), MAX_AGE] {
             assert_eq!(check(age), Ok(()));
         }

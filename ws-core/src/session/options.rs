@@ -105,7 +105,15 @@ impl SessionOptions {
             let name = self.page_cookie.clone();
             return Err(SessionOptionsError::SameName { name });
         }
-        self.cookies.check()
+        if let Some(age) = self.cookies.invalid_max_age() {
+            return Err(SessionOptionsError::MaxAge { age });
+        }
+        match self.cookies.invalid_domain() {
+            Some(domain) => Err(SessionOptionsError::Domain {
+                domain: domain.to_owned(),
+            }),
+            None => Ok(()),
+        }
     }
 }
 

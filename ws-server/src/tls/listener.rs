@@ -22,6 +22,16 @@ use crate::listener::{Accepted, Established, Listener};
 use crate::prefixed::Prefixed;
 
 /// A listener whose connections are encrypted; see [`Tls::listener`](super::Tls::listener).
+///
+/// ```no_run
+/// use tokio::net::TcpListener;
+/// use ws_server::Ws;
+/// use ws_server::tls::TlsListener;
+///
+/// async fn serve(ws: Ws, listener: TlsListener<TcpListener>) {
+///     ws.run_listener(listener).await.expect("a listener that accepts");
+/// }
+/// ```
 #[derive(Debug)]
 pub struct TlsListener<L> {
     inner: L,
@@ -199,6 +209,15 @@ async fn reload_every(period: Duration, certificates: Certificates) {
 }
 
 /// An encrypted stream of a [`TlsListener`].
+///
+/// ```
+/// use tokio::net::{TcpListener, TcpStream};
+/// use ws_server::listener::Listener;
+/// use ws_server::tls::{TlsListener, TlsStream};
+///
+/// fn is_listener<L: Listener<Io = TlsStream<TcpStream>>>() {}
+/// is_listener::<TlsListener<TcpListener>>();
+/// ```
 #[derive(Debug)]
 pub struct TlsStream<I>(server::TlsStream<Prefixed<I>>);
 

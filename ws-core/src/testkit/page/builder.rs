@@ -114,8 +114,8 @@ impl PageBuilder {
             None if self.has_cookies => Some(self.kit.visitor().await),
             visitor => visitor.filter(|_| self.has_cookies),
         };
-        let rendered = visitor.as_ref().map(TestVisitor::page);
-        let rendered = self.page.or(rendered);
+        let rendered = self.page;
+        let rendered = rendered.or_else(|| visitor.as_ref().map(TestVisitor::page));
         let client = SCRIPTS.fetch_add(1, Ordering::Relaxed);
         let mut page = TestPage {
             script: Arc::new(Script::of(rendered.as_ref())),
