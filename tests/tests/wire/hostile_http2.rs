@@ -224,7 +224,6 @@ async fn malformed_requests_are_reset() {
         with("connection", "upgrade"),
         with("upgrade", "websocket"),
         with("te", "gzip"),
-        with(":late", "pseudo header"),
         with(":path", "/twice"),
     ];
     for headers in cases {
@@ -234,9 +233,11 @@ async fn malformed_requests_are_reset() {
         assert_eq!(client.ended(1).await, reset, "{headers:?}");
     }
     // An invalid name ends the connection: the state of the compression is unknown behind it.
-    let mut client = Http2Client::connect(server.address).await;
-    client.headers(0, 1, &with("Upper", "case")).await;
-    assert_eq!(client.ended(1).await, (GOAWAY, PROTOCOL_ERROR));
+    for (name, value) in [("Upper", "case"), (":late", "pseudo header")] {
+        let mut client = Http2Client::connect(server.address).await;
+        client.headers(0, 1, &with(name, value)).await;
+        assert_eq!(client.ended(1).await, (GOAWAY, PROTOCOL_ERROR), "{name}");
+    }
     is_alive(&server).await;
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) {
     let routes = shared.router.routes().count();
-    tracing::info!(address = listener.address(), routes, "listening");
+    tracing::info!(address = %listener.address(), routes, "listening");
     if shared.http2.is_on() {
         listener.offer_http2();
     }
