@@ -150,7 +150,12 @@ impl Http2Client {
                         payload: payload.to_vec(),
                     };
                     let is_ping = found.kind == PING && *flags & ACK == 0;
+                    let is_settings = found.kind == SETTINGS && *flags & ACK == 0;
                     self.read.drain(..9 + length);
+                    if is_settings {
+                        // Windows above the initial ones are valid from now on.
+                        self.send(frame(SETTINGS, ACK, 0, &[])).await;
+                    }
                     if is_ping && self.answers_pings {
                         self.send(frame(PING, ACK, 0, &found.payload)).await;
                     }
