@@ -174,7 +174,7 @@ async fn the_log_contains_the_path_of_a_unix_socket() {
     let mut unix = OnUnix::start(Server::new(Routes::table()));
     peer(unix.connect().await, &[]).await;
     let path = unix.directory.file("socket");
-    let line = format!("listening address=\"unix:{}\" routes=2", path.display());
+    let line = format!("listening address=unix:{} routes=2", path.display());
     assert_eq!(log.of(Level::INFO), [line]);
     unix.server.stopped().await;
 }
