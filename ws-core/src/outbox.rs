@@ -437,7 +437,8 @@ impl Outbox {
     }
 }
 
-fn wake(waker: Option<Waker>) {
+/// Wakes a task, if there is one.
+pub(crate) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }

@@ -2,10 +2,13 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::buf::Limit;
+use bytes::{BufMut, buf::Limit};
+
+/// The most bytes that are read by way of a buffer of their own.
+const MAX_COPIED: usize = 64 * 1024;
 
 /// The byte stream of a connection. No method may block.
 ///
@@ -20,7 +23,8 @@ pub trait Transport: Send + 'static {
     /// Any error of the stream: the connection is lost.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Reads directly into the buffer of an unfinished message. Returns 0 at the end of the stream.
+    /// Reads into the buffer of an unfinished message. Returns 0 at the end of the stream. By
+    /// default, the bytes are copied; a stream that can read into the buffer directly should do so.
     ///
     /// # Errors
     ///
@@ -29,7 +33,12 @@ pub trait Transport: Send + 'static {
         &mut self,
         cx: &mut Context<'_>,
         buf: &mut Limit<&mut Vec<u8>>,
-    ) -> Poll<io::Result<usize>>;
+    ) -> Poll<io::Result<usize>> {
+        let mut bytes = vec![0; buf.remaining_mut().min(MAX_COPIED)];
+        let read = ready!(self.poll_read(cx, &mut bytes))?;
+        buf.put_slice(&bytes[..read]);
+        Poll::Ready(Ok(read))
+    }
 
     /// Writes at least one byte of the slices.
     ///

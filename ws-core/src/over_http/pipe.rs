@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 
 use super::PostError;
+use crate::outbox::wake;
 
 /// The response has taken all lines if fewer than these bytes wait; otherwise the connection waits.
 /// One message of any size always fits.
@@ -39,12 +40,6 @@ struct PipeState {
 impl PipeState {
     fn is_read(&self) -> bool {
         self.read == self.up.len()
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{BufMut, buf::Limit};
 use tokio::time::{Sleep, sleep};
 
 use super::Registration;
@@ -117,17 +116,6 @@ fn gone(_: ResponseGone) -> io::Error {
 impl Transport for HttpTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         self.poll_frames(cx, buf).map(Ok)
-    }
-
-    fn poll_read_buf(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut Limit<&mut Vec<u8>>,
-    ) -> Poll<io::Result<usize>> {
-        let mut bytes = vec![0; buf.remaining_mut().min(64 * 1024)];
-        let read = ready!(self.poll_frames(cx, &mut bytes));
-        buf.put_slice(&bytes[..read]);
-        Poll::Ready(Ok(read))
     }
 
     fn poll_write_vectored(

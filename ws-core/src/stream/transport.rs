@@ -4,8 +4,6 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{BufMut, buf::Limit};
-
 use crate::close::{Close, CloseCode};
 use crate::outbox::{DirectWrite, Transport};
 use crate::page::{Feed, Pages, Progress, Stream};
@@ -115,17 +113,6 @@ impl Transport for PageTransport {
             self.stream.mark_seen(last);
         }
         Poll::Ready(Ok(read.bytes))
-    }
-
-    fn poll_read_buf(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut Limit<&mut Vec<u8>>,
-    ) -> Poll<io::Result<usize>> {
-        let mut bytes = vec![0; buf.remaining_mut().min(64 * 1024)];
-        let read = ready!(self.poll_read(cx, &mut bytes))?;
-        buf.put_slice(&bytes[..read]);
-        Poll::Ready(Ok(read))
     }
 
     fn poll_write_vectored(

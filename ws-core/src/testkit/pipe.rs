@@ -6,9 +6,7 @@ use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use bytes::{BufMut, buf::Limit};
-
-use crate::outbox::{DirectWrite, Transport};
+use crate::outbox::{DirectWrite, Transport, wake};
 
 /// How many bytes the network buffers by default.
 pub(super) const ROOM: usize = 64 * 1024;
@@ -188,17 +186,6 @@ impl Transport for ServerEnd {
         Poll::Ready(Ok(count))
     }
 
-    fn poll_read_buf(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut Limit<&mut Vec<u8>>,
-    ) -> Poll<io::Result<usize>> {
-        let mut bytes = vec![0; buf.remaining_mut().min(ROOM)];
-        let read = std::task::ready!(self.poll_read(cx, &mut bytes))?;
-        buf.put_slice(&bytes[..read]);
-        Poll::Ready(Ok(read))
-    }
-
     fn poll_write_vectored(
         &mut self,
         cx: &mut Context<'_>,
@@ -237,11 +224,5 @@ impl ServerEnd {
 impl Drop for ServerEnd {
     fn drop(&mut self) {
         self.end_server();
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }

@@ -4,8 +4,6 @@ use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use bytes::BufMut;
-use bytes::buf::Limit;
 use ws_core::driver::connect;
 use ws_core::extract::{Admitted, AnyState, Endpoint};
 use ws_core::outbox::{DirectWrite, Transport};
@@ -50,19 +48,6 @@ impl Transport for Keeping {
         buf[..count].copy_from_slice(&self.input[..count]);
         self.input.drain(..count);
         Poll::Ready(Ok(count))
-    }
-
-    fn poll_read_buf(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut Limit<&mut Vec<u8>>,
-    ) -> Poll<io::Result<usize>> {
-        let mut bytes = vec![0; buf.remaining_mut()];
-        let read = self.poll_read(cx, &mut bytes);
-        if let Poll::Ready(Ok(count)) = read {
-            buf.put_slice(&bytes[..count]);
-        }
-        read
     }
 
     fn poll_write_vectored(
