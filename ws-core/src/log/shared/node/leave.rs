@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Node, NodeShared};
 use crate::log::name::Lane;
 use crate::log::position::Position;
-use crate::log::shared::append::{AppendError, Bounded};
+use crate::log::shared::append::AppendError;
 use crate::log::shared::entry::{Incarnation, NoticeKind, Record};
 
 /// The outcome of a record.
@@ -52,12 +52,7 @@ impl NodeShared {
             // Without a receiver the deadline has passed.
             let _ = sender.send(outcome);
         });
-        let lane = self.lane(lane);
-        // There is one of them, and it has no message that could be too large.
-        let _ = lane
-            .appender()
-            .push(record, ticket, Bounded::ByAuthor, Instant::now());
-        lane.queued.notify_one();
+        self.push_record(lane, record, ticket);
         outcome
     }
 

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::{Node, NodeShared};
 use crate::log::name::Lane;
 use crate::log::position::Position;
-use crate::log::shared::append::{AppendError, Bounded};
+use crate::log::shared::append::AppendError;
 use crate::log::shared::entry::{NoticeKind, Record};
 use crate::throttle::LogThrottle;
 
@@ -72,11 +71,6 @@ impl NodeShared {
             }
             this.notices.waiting.fetch_sub(1, Ordering::Relaxed);
         });
-        let lane = self.lane(Lane::CONTROL);
-        // It is bounded above, and has no message that could be too large.
-        let _ = lane
-            .appender()
-            .push(record, ticket, Bounded::ByAuthor, Instant::now());
-        lane.queued.notify_one();
+        self.push_record(Lane::CONTROL, record, ticket);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use futures::future::{Either, select};
 use tokio::time::{Instant, interval, sleep, sleep_until, timeout_at};
 
-use super::lane::{NodeLane, OpenedLane};
+use super::lane::{NodeLane, OpenedLane, Ticket};
 use super::{Author, Lag, MAX_OWN, NodeShared};
 use crate::log::name::Lane;
 use crate::log::position::Position;
@@ -270,12 +270,17 @@ impl NodeShared {
                 lane.must_announce_later.store(true, Ordering::Relaxed);
             }
         });
-        let state = self.lane(lane);
-        // It is not bounded by the queue, and has no message that could be too large.
-        let _ = state
+        self.push_record(lane, record, ticket);
+    }
+
+    /// Queues a record without a message. Its author bounds their number.
+    pub(super) fn push_record(&self, lane: Lane, record: Record, ticket: Ticket) {
+        let lane = self.lane(lane);
+        // The queue does not bound it, and it has no message that could be too large.
+        let _ = lane
             .appender()
             .push(record, ticket, Bounded::ByAuthor, Instant::now());
-        state.queued.notify_one();
+        lane.queued.notify_one();
     }
 
     pub(super) async fn append_lane(self: Arc<Self>, lane: Lane) {
