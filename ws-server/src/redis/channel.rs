@@ -146,10 +146,9 @@ impl Channel {
                 .await
                 .is_err()
             {
-                return Err(lost.error.unwrap_or_else(|| RedisError::Unreachable {
-                    address: self.shared.target.address().to_owned(),
-                    reason: "timed out".to_owned(),
-                }));
+                let address = self.shared.target.address();
+                let error = lost.error.unwrap_or_else(|| RedisError::timed_out(address));
+                return Err(error);
             }
         }
     }

@@ -125,6 +125,11 @@ impl RedisEngine {
         Ok(Self::with_servers(servers, lanes, Seals::default()))
     }
 
+    /// The server with the members.
+    pub(crate) fn first_server(&self) -> &Redis {
+        self.0.servers.first()
+    }
+
     /// Seals entries with a key that is derived from these secrets, and skips those without a valid
     /// seal: then whoever can write to Redis, but has no secret, cannot publish, close connections
     /// or enter members. All servers of the log must do so. Sessions, histories and the records of

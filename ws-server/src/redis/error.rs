@@ -194,6 +194,14 @@ impl RedisError {
         }
     }
 
+    /// An attempt to connect, or a command, has taken too long.
+    pub(super) fn timed_out(address: &str) -> Self {
+        Self::Unreachable {
+            address: address.to_owned(),
+            reason: TIMED_OUT.to_owned(),
+        }
+    }
+
     /// Whether only an operator can correct this.
     pub(super) const fn is_permanent(&self) -> bool {
         matches!(
@@ -209,10 +217,12 @@ impl RedisError {
     }
 }
 
+const TIMED_OUT: &str = "timed out";
+
 /// The reason of a failure below the protocol, which contains no data.
 fn reason(error: &CommandError) -> String {
     if error.is_timeout() {
-        "timed out".to_owned()
+        TIMED_OUT.to_owned()
     } else if error.is_io_error() {
         error.to_string()
     } else {

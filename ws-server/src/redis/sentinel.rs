@@ -62,12 +62,7 @@ pub(super) async fn primary(of: &Sentinels) -> Result<ConnectionInfo, RedisError
 async fn ask(of: &Sentinels, sentinel: &ConnectionInfo) -> Result<Answer, RedisError> {
     let address = sentinel.addr().to_string();
     let answer = timeout(PATIENCE, ask_for_name(of, sentinel, &address)).await;
-    answer.unwrap_or_else(|_| {
-        Err(RedisError::Unreachable {
-            address,
-            reason: "timed out".to_owned(),
-        })
-    })
+    answer.unwrap_or_else(|_| Err(RedisError::timed_out(&address)))
 }
 
 async fn ask_for_name(

@@ -101,12 +101,7 @@ impl Target {
 
     async fn connect_to(&self, server: &ConnectionInfo) -> Result<Connected, RedisError> {
         let connected = timeout(CONNECT_TIMEOUT, self.connect_and_check(server)).await;
-        connected.unwrap_or_else(|_| {
-            Err(RedisError::Unreachable {
-                address: server.addr().to_string(),
-                reason: "timed out".to_owned(),
-            })
-        })
+        connected.unwrap_or_else(|_| Err(RedisError::timed_out(&server.addr().to_string())))
     }
 
     async fn connect_and_check(&self, server: &ConnectionInfo) -> Result<Connected, RedisError> {

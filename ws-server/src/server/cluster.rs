@@ -92,12 +92,9 @@ fn shared_secrets(secrets: Option<Secrets>) -> Result<Secrets, Error> {
 fn redis(urls: &[String], lanes: Lanes) -> Result<(RedisEngine, RedisStore), RedisError> {
     let all = urls.iter().map(|url| Redis::new(url));
     let all = all.collect::<Result<Vec<_>, _>>()?;
-    let engine = RedisEngine::over(all.iter().cloned(), lanes)?;
-    let first = all.into_iter().next();
-    let first = first.ok_or(RedisError::Servers {
-        reason: "the list is empty",
-    })?;
-    Ok((engine, RedisStore::new(first)))
+    let engine = RedisEngine::over(all, lanes)?;
+    let store = RedisStore::new(engine.first_server().clone());
+    Ok((engine, store))
 }
 
 impl<S, G> Server<S, G> {

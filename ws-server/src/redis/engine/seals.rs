@@ -9,7 +9,7 @@ use ws_core::throttle::LogThrottle;
 pub(super) const ENTRY: &str = "e";
 pub(super) const SEAL: &str = "s";
 
-/// Where an entry belongs. In another place, its seal is not valid.
+/// The place of an entry. In another place, its seal is not valid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Place {
     Log(Lane, Generation),
