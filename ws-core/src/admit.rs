@@ -54,7 +54,7 @@ pub use request_origin::same_site;
 pub use upgrade::asks_for_upgrade;
 use upgrade::{Methods, UpgradeRequest};
 use visitor::required_visitor;
-pub use visitor::{FoundVisitor, MissingVisitor, admit, visitor};
+pub use visitor::{FoundVisitor, MissingVisitor, QueryParameter, admit, parameter, visitor};
 
 /// The parts of a request that admission looks at.
 #[derive(Clone, Copy)]

@@ -13,9 +13,9 @@ use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use tokio::time::timeout;
-use ws_core::admit::{self, AdmittedPost};
+use ws_core::admit::{self, AdmittedPost, QueryParameter};
 use ws_core::error::Refusal;
 use ws_core::extract::Params;
 use ws_core::over_http::{ATTACHMENT_PARAMETER, Attachments, Owner, PAGE_POST_TYPE, PostError};
@@ -111,7 +111,7 @@ async fn post(
         let body = format!("send the type `{PAGE_POST_TYPE}`, without a content encoding");
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).body(body));
     }
-    if let Some(attachment) = attachment(arrival.uri.query().unwrap_or_default())? {
+    if let Some(attachment) = attachment(&arrival.uri)? {
         return receive(shared, &found, &arrival, attachment, body).await;
     }
     let route = found.route.clone();
@@ -134,13 +134,13 @@ async fn admit_owner(
 }
 
 /// Returns the attachment that a query names, if it names one.
-fn attachment(query: &str) -> Result<Option<&str>, Refusal> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let mut values =
-        pairs.filter_map(|(name, value)| (name == ATTACHMENT_PARAMETER).then_some(value));
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value),
-        _ => Err(Refusal::BAD_REQUEST.body("the query contains more than one attachment")),
+fn attachment(uri: &Uri) -> Result<Option<&str>, Refusal> {
+    match admit::parameter(uri, ATTACHMENT_PARAMETER) {
+        QueryParameter::Absent => Ok(None),
+        QueryParameter::Once(value) => Ok(Some(value)),
+        QueryParameter::Repeated => {
+            Err(Refusal::BAD_REQUEST.body("the query contains more than one attachment"))
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 
 use http::{HeaderMap, Uri};
 
-use super::visitor::{QueryParameter, find, parameter, required_visitor, starting};
+use super::visitor::{find, required_visitor, starting};
 use super::{
-    AdmissionPolicy, Client, Request, RouteAccess, VisitorLookup, client, permit, request_origin,
+    AdmissionPolicy, Client, QueryParameter, Request, RouteAccess, VisitorLookup, client,
+    parameter, permit, request_origin,
 };
 use crate::error::Refusal;
 use crate::extract::{Admitted, Handshake, Params, ResponseHeaders, Visitor};

@@ -262,14 +262,17 @@ pub(super) fn required_visitor(
 
 /// How often a parameter appears in a query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum QueryParameter<'u> {
+pub enum QueryParameter<'u> {
+    /// Not at all.
     Absent,
+    /// Once, with this value.
     Once(&'u str),
+    /// Several times.
     Repeated,
 }
 
 /// Finds a parameter of the query. Ids have no characters that need escaping.
-pub(super) fn parameter<'u>(uri: &'u Uri, name: &str) -> QueryParameter<'u> {
+pub fn parameter<'u>(uri: &'u Uri, name: &str) -> QueryParameter<'u> {
     let pairs = uri.query().unwrap_or_default().split('&');
     let mut values = pairs.filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     match (values.next(), values.next()) {
