@@ -8,6 +8,7 @@ use ws_server::prelude::*;
 use ws_server::redis::{Redis, RedisEngine};
 use ws_server::session::{Secrets, Sessions};
 use ws_server::testkit::{Received, TestClient, TestKit};
+use ws_server::topic::PublishError;
 
 use crate::server::RedisServer;
 
@@ -88,15 +89,37 @@ pub(crate) async fn texts_up_to(client: &mut TestClient, last: &str) -> Vec<Stri
 }
 
 /// Publishes until it is accepted, at most for a minute.
+///
+/// # Panics
+///
+/// Panics if it is unconfirmed: then the message may be delivered, and another one would be its
+/// double. [`publish_again`] is for that.
 pub(crate) async fn publish(node: &TestKit, line: &str) {
     let published = async {
         let line = line.to_owned();
         while let Err(error) = node.hub().publish(Lines, &line).await {
+            assert_ne!(error, PublishError::Unconfirmed, "{line}");
             tracing::debug!(%error, "published again");
         }
     };
     let published = tokio::time::timeout(Duration::from_secs(60), published);
     published.await.expect("the log accepts messages");
+}
+
+/// Publishes until a message is accepted, each time another one, and returns that. Those before it
+/// that are unconfirmed may be delivered too.
+pub(crate) async fn publish_again(node: &TestKit, line: &str) -> String {
+    let published = async {
+        for attempt in 1.. {
+            let line = format!("{line}, attempt {attempt}");
+            if node.hub().publish(Lines, &line).await.is_ok() {
+                return line;
+            }
+        }
+        unreachable!("the attempts do not end");
+    };
+    let published = tokio::time::timeout(Duration::from_secs(60), published);
+    published.await.expect("the log accepts messages")
 }
 
 /// Asserts that a client has received nothing.
