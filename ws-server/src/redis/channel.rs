@@ -51,6 +51,13 @@ pub(super) struct Live {
     broken: Notify,
 }
 
+impl Live {
+    /// The server must be connected to, and checked, again.
+    pub(super) fn replace(&self) {
+        self.broken.notify_one();
+    }
+}
+
 /// Whether a command may be sent again after a connection was lost while it was under way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Repeat {
@@ -134,7 +141,7 @@ impl Channel {
                         return Ok(live.clone());
                     }
                     // A newer connection shows that the server has changed.
-                    live.broken.notify_one();
+                    live.replace();
                     Lost {
                         since: Instant::now(),
                         error: None,
@@ -197,7 +204,7 @@ impl Channel {
             let address = self.shared.target.address();
             let (error, verdict) = RedisError::of_command(&error, address);
             if verdict == Verdict::Broken {
-                live.broken.notify_one();
+                live.replace();
             }
             error
         })

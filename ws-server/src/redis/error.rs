@@ -202,6 +202,14 @@ impl RedisError {
         }
     }
 
+    /// The server has other ids than when it was connected.
+    pub(super) fn replaced(address: &str) -> Self {
+        Self::Unreachable {
+            address: address.to_owned(),
+            reason: "it was replaced or promoted".to_owned(),
+        }
+    }
+
     /// Whether only an operator can correct this.
     pub(super) const fn is_permanent(&self) -> bool {
         matches!(

@@ -139,6 +139,28 @@ async fn a_server_that_was_demoted_and_promoted_again_is_another_generation() {
     engines::check_replaced(&engine, demote).await;
 }
 
+/// Otherwise each would replace the generation of the other for ever.
+#[tokio::test]
+async fn nodes_that_connected_before_and_after_a_promotion_agree_on_the_generation() {
+    let server = RedisServer::start();
+    let before = engine(&server);
+    let first = open(&before).await;
+    // No connection waits for entries, so none is ended.
+    assert!(server.command("REPLICAOF 127.0.0.1 1").starts_with("+OK"));
+    assert!(server.command("REPLICAOF NO ONE").starts_with("+OK"));
+    let after = engine(&server);
+    let second = open(&after).await;
+    assert_ne!(second.generation, first.generation);
+    for engine in [&before, &after, &before] {
+        assert_eq!(open(engine).await.generation, second.generation);
+    }
+    let appended = before
+        .append(&new_append(LANE, &second, 1, "in both"))
+        .await;
+    let read = read_all(&after, &second, second.start).await;
+    assert_eq!(read, ["in both"], "{appended:?}");
+}
+
 /// A time-out is no answer.
 #[tokio::test]
 async fn an_append_without_an_answer_may_arrive_and_its_repeat_is_kept_once() {

@@ -31,6 +31,10 @@ impl Shared {
         };
         let answer = scripts::OPEN.run_on(channel, &live, arguments).await;
         let answer: Vec<String> = answer.map_err(EngineError::from)?;
+        if answer.is_empty() {
+            live.replace();
+            return Err(RedisError::replaced(redis.address()).into());
+        }
         let (opened, end) = reading::opened(&answer).ok_or_else(|| unexpected(redis, "XINFO"))?;
         self.states.opened(
             lane,

@@ -29,17 +29,23 @@ end
 /// Keys: the generation's record, the beginning of the keys of logs, relayed entries. Arguments:
 /// process and replication id of the server, another generation, its marker, the highest known
 /// time, time to live, seal of the marker. Begins another generation unless the record is that of this server and its
-/// log exists. Returns the generation, the numbers of added and existing entries, the ids of the
+/// log exists. Returns nothing if it would, but the server has other ids by now: those of an old
+/// connection and those of a new one would replace each other's generation for ever. Else returns the generation, the numbers of added and existing entries, the ids of the
 /// first and the last entry, and of the last relayed one.
 pub(super) static OPEN: Script = Script::new(
     "open",
     concat!(
         common!(),
         "
+local function id_of(section, name)
+  return string.match(redis.call('INFO', section), name .. ':(%x+)')
+end
 local found = redis.call('HMGET', KEYS[1], 'run', 'replication', 'generation')
 local generation, info = found[3], nil
 if generation then info = info_of(KEYS[2] .. generation) end
 if not info or found[1] ~= ARGV[1] or found[2] ~= ARGV[2] then
+  if id_of('server', 'run_id') ~= ARGV[1]
+    or id_of('replication', 'master_replid') ~= ARGV[2] then return {} end
   local floor = tonumber(ARGV[5])
   if info then
     floor = math.max(floor, tonumber(string.match(info['last-generated-id'], '%d+')))
