@@ -23,6 +23,9 @@ const PACE: Duration = Duration::from_millis(8);
 /// The messages that a returning client reads.
 const RETURNED: usize = 20;
 
+/// A returning client that receives nothing for this time leaves.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// How long the last messages may take.
 const FINISH: Duration = Duration::from_secs(90);
 
@@ -127,21 +130,32 @@ impl Load {
 
     async fn publish_one(&self, source: Source) -> (usize, Outcome) {
         let number = self.0.next[&source].fetch_add(1, Ordering::SeqCst);
-        let text = Line { source, number }.text();
-        let hub = self.0.nodes[source.node].hub();
-        let outcome = match hub.publish(&Room(source.topic), &text).await {
-            Ok(position) => {
-                self.lock_positions().insert(source, (number, position));
-                Outcome::Accepted
-            }
-            Err(PublishError::Unconfirmed) => Outcome::Unconfirmed,
-            Err(_) => Outcome::Refused,
+        let node = &self.0.nodes[source.node];
+        let (outcome, position) = self.publish_line(node, Line { source, number }).await;
+        if let Some(position) = position {
+            self.lock_positions().insert(source, (number, position));
+        }
+        (number, outcome)
+    }
+
+    /// Publishes the next line of a source, and records what comes of it.
+    pub(super) async fn publish_line(
+        &self,
+        node: &TestKit,
+        line: Line,
+    ) -> (Outcome, Option<Position>) {
+        let Line { source, number } = line;
+        let receipt = node.hub().publish(&Room(source.topic), &line.text());
+        let (outcome, position) = match receipt.await {
+            Ok(position) => (Outcome::Accepted, Some(position)),
+            Err(PublishError::Unconfirmed) => (Outcome::Unconfirmed, None),
+            Err(_) => (Outcome::Refused, None),
         };
         let mut record = self.record();
-        let outcomes = record.outcomes.get_mut(&source).unwrap();
+        let outcomes = record.outcomes.entry(source).or_default();
         assert_eq!(outcomes.len(), number);
         outcomes.push(outcome);
-        (number, outcome)
+        (outcome, position)
     }
 
     fn lock_positions(&self) -> MutexGuard<'_, Positions> {
@@ -157,23 +171,9 @@ impl Load {
     /// must get everything behind it, or be refused.
     pub(super) async fn come_back(&self, node: &TestKit, positions: Positions) {
         for (source, (number, position)) in positions {
-            let mut client = node.handler::<Returning>().connect().await.unwrap();
-            client.send_json(&(source.topic, position)).await;
-            let mut received = Vec::new();
-            let end = loop {
-                let next = timeout(Duration::from_secs(2), client.receive());
-                match next.await {
-                    Ok(Received::Message(text)) => {
-                        received.push(Line::parse(text.as_text().unwrap()));
-                    }
-                    Ok(Received::Ping(_) | Received::Pong(_)) => {}
-                    Ok(Received::Close(..) | Received::End) => break End::Reset,
-                    Err(_) => break End::Left,
-                }
-                if received.len() == RETURNED {
-                    break End::Left;
-                }
-            };
+            let is_enough = |received: &[Line]| received.len() == RETURNED;
+            let topic = source.topic;
+            let (received, end) = continue_from(node, topic, position, is_enough).await;
             let next = self.0.next.keys().map(|source| (*source, usize::MAX));
             let mut due: BTreeMap<_, _> = next.collect();
             due.insert(source, number + 1);
@@ -275,4 +275,31 @@ impl Load {
         }
         false
     }
+}
+
+/// A client subscribes to a topic from a position on, and reads until it has received enough. It is
+/// [`End::Left`] then, and if nothing comes any more.
+pub(super) async fn continue_from(
+    node: &TestKit,
+    topic: u64,
+    position: Position,
+    is_enough: impl Fn(&[Line]) -> bool,
+) -> (Vec<Line>, End) {
+    let mut client = node.handler::<Returning>().connect().await.unwrap();
+    client.send_json(&(topic, position)).await;
+    let mut received = Vec::new();
+    let end = loop {
+        match timeout(SILENCE, client.receive()).await {
+            Ok(Received::Message(text)) => {
+                received.push(Line::parse(text.as_text().unwrap()));
+            }
+            Ok(Received::Ping(_) | Received::Pong(_)) => {}
+            Ok(Received::Close(..) | Received::End) => break End::Reset,
+            Err(_) => break End::Left,
+        }
+        if is_enough(&received) {
+            break End::Left;
+        }
+    };
+    (received, end)
 }
