@@ -10,11 +10,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::extract::Visitor;
 use crate::hub::Permit;
@@ -80,6 +81,8 @@ impl fmt::Debug for Owner {
 #[derive(Default)]
 pub struct Attachments {
     by_token: Mutex<HashMap<String, Arc<Attachment>>>,
+    /// Notified when the last one has ended.
+    emptied: Notify,
 }
 
 impl fmt::Debug for Attachments {
@@ -96,6 +99,19 @@ impl Attachments {
     /// The number of attachments.
     pub fn count(&self) -> usize {
         self.lock().len()
+    }
+
+    /// Waits until there is no attachment.
+    pub async fn all_ended(&self) {
+        loop {
+            let mut emptied = pin!(self.emptied.notified());
+            // Before the check: the last one may end meanwhile.
+            emptied.as_mut().enable();
+            if self.count() == 0 {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     /// Creates an attachment: the transport of its connection, and the lines of its response.
@@ -162,8 +178,14 @@ struct Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let removed = self.attachments.lock().remove(&self.token);
+        let (removed, is_empty) = {
+            let mut attachments = self.attachments.lock();
+            (attachments.remove(&self.token), attachments.is_empty())
+        };
         drop(removed);
+        if is_empty {
+            self.attachments.emptied.notify_waiters();
+        }
     }
 }
 

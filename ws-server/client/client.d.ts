@@ -220,8 +220,8 @@ export interface Options {
   deadline?: number;
   /**
    * What carries a stream: `websocket`; `http`; or `auto`, which uses HTTP after two handshakes in a
-   * row that the server has not answered, and returns to a WebSocket as soon as one opens. HTTP
-   * needs `Server::http_fallback`. The default is `websocket`; the tag of such a server asks for
+   * row that the server has not answered, and returns to a WebSocket as soon as one opens, or after
+   * two requests in a row that open no stream. HTTP needs `Server::http_fallback`. The default is `websocket`; the tag of such a server asks for
    * `auto`. `connect` always uses a WebSocket.
    */
   transport?: "auto" | "websocket" | "http";

@@ -222,7 +222,7 @@ class Connection extends EventTarget {
     const { transport } = this.#options;
     const isBlocked = transport === "auto" && this.#memory.blocked > 1;
     if (this.#page && (transport === "http" || isBlocked)) {
-      fallback = await import("./http.js").catch(() => {});
+      fallback = await import("./http.js").catch(() => void (this.#memory.blocked = 1));
       if (!fallback && attempt === this.#attempt) return this.#retry();
     }
     if (attempt === this.#attempt) this.#open(attempt, fallback);
@@ -438,7 +438,7 @@ class Connection extends EventTarget {
     this.#freshness = this.#renewed = undefined;
     const unconfirmed = (this.#reported = this.#unconfirmed);
     this.#unconfirmed = undefined;
-    if (!this.#socket.state) this.#memory.blocked = 0;
+    if (!this.#socket.state) this.#memory = { blocked: 0 };
     this.#set("open", this.#socket.state);
     this.#ack();
     if (unconfirmed && !(continued && !unconfirmed.length)) {

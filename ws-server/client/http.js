@@ -1,10 +1,11 @@
-// A stream over HTTP until WebSockets work, with the interface of a WebSocket: see PAGE-PROTOCOL.md.
+// A stream over HTTP until WebSockets work, with the interface of one: see PAGE-PROTOCOL.md.
 
 const TYPE = "application/vnd.ws-server.page.v1";
 const POST = { method: "POST", headers: { "content-type": TYPE }, cache: "no-store" };
 const PROBE_DELAY = 30_000; // default of `probeDelay`
 const MAX_PROBE_DELAY = 600_000;
 const KEEPALIVE = 32_768; // a request of this size in bytes may outlive its page
+const RECONNECTED = "reconnected"; // reason of a Close: this script has another connection
 
 export class HttpSocket {
   #owner;
@@ -20,7 +21,6 @@ export class HttpSocket {
   #timer; // for the first line
   #probeTimer;
   #probe;
-  #probedAt; // the future while it is in progress
   #socket; // after the return to WebSockets
 
   constructor(owner, memory, address, options) {
@@ -32,7 +32,7 @@ export class HttpSocket {
   }
 
   get readyState() {
-    return this.#socket?.readyState ?? this.#phase;
+    return this.#socket?.readyState ?? (this.#probe ? 1 : this.#phase);
   }
 
   get state() {
@@ -50,11 +50,13 @@ export class HttpSocket {
     if (this.#socket) return this.#socket.close(code, reason);
     // Without a code, the time for the first line is over.
     if (this.#phase === 0 && !code) return this.#late();
-    if (this.#phase === 3) return this.#dropProbe();
-    this.#stop();
-    if (this.#phase === 1 && this.#unsent.length) this.#sendLast();
-    else this.#life.abort();
+    const isAttached = this.#phase === 1;
     this.#phase = 3;
+    const isLeft = this.#unsent.at(-1) === '{"type":"bye"}';
+    if (this.#probe && isLeft) this.#leaveByProbe(code, reason);
+    else this.#dropProbe();
+    this.#stopTimers();
+    this.#sendLast(isAttached);
   }
 
   async #open() {
@@ -77,6 +79,18 @@ export class HttpSocket {
     this.#end({ code: 1006, reason: "", response });
   }
 
+  // A WebSocket is next after two failures in a row, or if nothing here takes such requests: then
+  // the response refuses only HTTP.
+  #unopened(response) {
+    const memory = this.#memory;
+    const isUntaken = /^([123]|405|415|426)/.test(response?.status);
+    memory.failed = (memory.failed ?? 0) + 1;
+    if (isUntaken || memory.failed > 1) {
+      Object.assign(memory, { failed: 0, blocked: isUntaken ? 0 : 1 });
+    }
+    return isUntaken && this.#options.transport === "auto" ? {} : response;
+  }
+
   async #read(reader) {
     const decoder = new TextDecoder();
     let rest = "";
@@ -97,7 +111,7 @@ export class HttpSocket {
       this.#url += `&attachment=${attachment}`;
       this.#limit = limit;
       this.#phase = 1;
-      this.#memory.buffered = false;
+      Object.assign(this.#memory, { buffered: false, failed: 0 });
       this.onopen({});
       this.#schedule();
     } else if (type === "ping") this.send(JSON.stringify({ type }));
@@ -107,7 +121,7 @@ export class HttpSocket {
 
   // No line arrives: a proxy keeps the response until its end.
   #late() {
-    Object.assign(this.#memory, { buffered: true, blocked: 1 });
+    Object.assign(this.#memory, { buffered: true, failed: 1 });
     this.#owner.dispatchEvent(new CustomEvent("buffered"));
     this.#end({ code: 1006, reason: "", response: {} });
   }
@@ -115,21 +129,28 @@ export class HttpSocket {
   async #post() {
     if (this.#posting || this.#phase !== 1 || !this.#unsent.length) return;
     this.#posting = true;
-    // A UTF-16 unit has at most three bytes.
-    let size = 0;
-    let count = 0;
-    for (const { length } of this.#unsent) {
-      size += 3 * length + 1;
-      if (count && size > this.#limit) break;
-      count += 1;
-    }
-    const status = await this.#request(this.#unsent.slice(0, count));
+    const { lines } = this.#batch(this.#limit);
+    const status = await this.#request(lines);
     if (this.#phase !== 1 || this.#socket) return;
     this.#posting = false;
     if (status === 204) {
-      this.#unsent.splice(0, count);
+      this.#unsent.splice(0, lines.length);
       this.#post();
     } else this.#end({ code: status === 413 ? 1009 : 1006, reason: "" });
+  }
+
+  // The next messages with at most this number of bytes in total, but at least one.
+  #batch(limit) {
+    let size = 0;
+    let count = 0;
+    for (const { length } of this.#unsent) {
+      // A UTF-16 unit has at most three bytes.
+      const total = size + 3 * length + 1;
+      if (count && total > limit) break;
+      size = total;
+      count += 1;
+    }
+    return { size, lines: this.#unsent.slice(0, count) };
   }
 
   async #request(lines, more) {
@@ -141,29 +162,46 @@ export class HttpSocket {
   }
 
   // The messages of a request in progress are repeated: the server ignores those that it has.
-  async #sendLast() {
+  async #sendLast(isAttached) {
     const { deadline } = this.#options;
-    const size = this.#unsent.reduce((sum, { length }) => sum + 3 * length + 1, 0);
-    const signal = AbortSignal.timeout(deadline);
-    await this.#request(this.#unsent, { signal, keepalive: size <= KEEPALIVE });
+    while (isAttached && this.#unsent.length) {
+      const { size, lines } = this.#batch(Math.min(this.#limit, KEEPALIVE));
+      const signal = AbortSignal.timeout(deadline);
+      const keepalive = size <= KEEPALIVE;
+      if ((await this.#request(lines, { signal, keepalive })) !== 204) break;
+      this.#unsent.splice(0, lines.length);
+    }
     this.#life.abort();
+    if (!this.#unsent.length) this.#dropProbe();
   }
 
-  #stop() {
+  // The handshake in progress may take the page, and then no request reaches it.
+  #leaveByProbe(code, reason) {
+    const probe = this.#probe;
+    probe.onclose = undefined;
+    probe.onmessage = ({ data }) => {
+      const isContinued = JSON.parse(data).epoch === this.#owner.epoch;
+      for (const line of this.#unsent.slice(isContinued ? 0 : -1)) probe.send(line);
+      probe.close(code, reason);
+    };
+  }
+
+  #stopTimers() {
     clearTimeout(this.#timer);
     clearTimeout(this.#probeTimer);
-    this.#dropProbe();
   }
 
   #end({ code, reason, response }) {
     if (this.#phase === 3 || this.#socket) return;
+    if (!this.#phase) response = this.#unopened(response);
     this.#phase = 3;
     this.#life.abort();
-    // A probe has taken the page. If it is in progress, its outcome decides.
-    const isTaken = code === 4409 && Date.now() - this.#probedAt < this.#options.deadline;
-    if (isTaken && this.#probe) return;
-    this.#stop();
-    this.onclose({ code: isTaken ? 1006 : code, reason, response });
+    this.#stopTimers();
+    // If a probe has taken the page and is in progress, its outcome decides.
+    const isOwn = code === 4409 && reason === RECONNECTED;
+    if (isOwn && this.#probe) return;
+    this.#dropProbe();
+    this.onclose({ code: isOwn ? 1006 : code, reason, response });
   }
 
   #dropProbe() {
@@ -176,9 +214,14 @@ export class HttpSocket {
   #schedule() {
     const { transport, random, probeDelay = PROBE_DELAY } = this.#options;
     if (transport !== "auto") return;
-    const probes = (this.#memory.probes = (this.#memory.probes ?? -1) + 1);
-    const delay = Math.min(probeDelay * 2 ** probes, MAX_PROBE_DELAY) * (1 + random() / 2);
-    this.#probeTimer = setTimeout(() => this.#tryWebSocket(), delay);
+    const memory = this.#memory;
+    // Responses may be shorter than the delay.
+    if (!memory.probeAt) {
+      const probes = (memory.probes = (memory.probes ?? -1) + 1);
+      const delay = Math.min(probeDelay * 2 ** probes, MAX_PROBE_DELAY) * (1 + random() / 2);
+      memory.probeAt = Date.now() + delay;
+    }
+    this.#probeTimer = setTimeout(() => this.#tryWebSocket(), memory.probeAt - Date.now());
   }
 
   // The handshake takes the page, and its first message is `welcome`: until then this stream
@@ -186,13 +229,12 @@ export class HttpSocket {
   #tryWebSocket() {
     const { WebSocket = globalThis.WebSocket, heartbeat } = this.#options;
     const socket = (this.#probe = new WebSocket(this.#address(), "page.v1"));
-    this.#probedAt = Infinity;
+    this.#memory.probeAt = undefined;
     const timer = setTimeout(() => socket.close(), heartbeat);
     socket.onmessage = (event) => {
       clearTimeout(timer);
       this.#probe = undefined;
       this.#socket = socket;
-      Object.assign(this.#memory, { blocked: 0, probes: undefined });
       this.#life.abort();
       socket.onmessage = (event) => this.onmessage(event);
       socket.onclose = (event) => this.onclose(event);
@@ -201,7 +243,6 @@ export class HttpSocket {
     socket.onclose = () => {
       clearTimeout(timer);
       this.#probe = undefined;
-      this.#probedAt = Date.now();
       if (this.#phase === 3) this.onclose({ code: 1006, reason: "" });
       else this.#schedule();
     };

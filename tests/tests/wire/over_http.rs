@@ -53,6 +53,7 @@ dispatch! {
     alive:  "/alive"      => Notes { attach: page, ping: 20ms, idle: 20s };
     silent: "/silent"     => Notes { attach: page, ping: 20ms, idle: 200ms };
     of:     "/of/{_day: u8}" => PageStream;
+    lamp:   "/lamp"       => PageStream { attach: page, require_session: false };
     plain:  "/plain"      => Plain;
 }
 
@@ -180,8 +181,9 @@ async fn a_page_switches_between_http_and_websockets_without_loss() {
     // The WebSocket takes the page; its client has received nothing, and sends again.
     page.browser.lines = vec!["Sec-WebSocket-Protocol: page.v1".to_owned()];
     let mut socket = page.browser.open(&page.target("/notes", 0)).await;
-    while down.line().await["type"] != "close" {}
-    assert_eq!(down.next().await, None);
+    // The same script: the browser client waits for its own connection.
+    let (code, reason) = down.until_close().await;
+    assert_eq!((code, &*reason), (4409, "reconnected"));
     let mut next = async || serde_json::from_str::<Value>(&socket.text().await).unwrap();
     assert_eq!(next().await, welcome(&page, 0, 1));
     let echo = |offset, data| json!({"type": "text", "offset": offset, "data": data});
@@ -191,11 +193,29 @@ async fn a_page_switches_between_http_and_websockets_without_loss() {
 
     // And back.
     let mut down = page.open("/notes", 1).await;
-    assert_eq!(socket.close_frame().await.0, 4409);
+    let (code, reason) = socket.close_frame().await;
+    assert_eq!((code, &*reason), (4409, "reconnected"));
     assert_eq!(down.line().await, welcome(&page, 1, 1));
     assert_eq!(down.line().await["offset"], 2);
     assert_eq!(page.post("/notes", &down, &text(2, "b")).await, 204);
     assert_eq!(reports.next().await, r#"Text("b")"#);
+}
+
+#[tokio::test]
+async fn a_page_that_another_script_takes_learns_that_it_was_not_its_own() {
+    let (server, _reports) = start(|server| server).await;
+    let mut page = TestPage::new(&server).await;
+    let mut down = page.open("/stream", 0).await;
+    assert_eq!(down.line().await, welcome(&page, 0, 0));
+    page.browser.lines = vec!["Sec-WebSocket-Protocol: page.v1".to_owned()];
+    let own = page.target("/stream", 0);
+    // A client without a number may be any script.
+    for target in [own.replace("client=7", "client=8"), own.replace("&client=7", "")] {
+        let _other = page.browser.open(&target).await;
+        let superseded = (4409, "another socket has the page".to_owned());
+        assert_eq!(down.until_close().await, superseded, "{target}");
+        down = page.open("/stream", 0).await;
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Admission of the POSTs of a page stream over HTTP: steps 3 to 5 for a request that opens no
 //! WebSocket connection.
 
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
 use super::visitor::{find, required_visitor, starting};
 use super::{
@@ -11,7 +11,7 @@ use super::{
 use crate::error::Refusal;
 use crate::extract::{Admitted, Handshake, Params, ResponseHeaders, Visitor};
 use crate::hub::{Hub, Permit};
-use crate::page::PAGE_PROTOCOL;
+use crate::page::{FormOfId, PAGE_PROTOCOL, form_of};
 use crate::route::Route;
 
 /// A POST whose origin, session and page are known.
@@ -29,8 +29,8 @@ pub struct AdmittedPost {
 /// # Errors
 ///
 /// 400 if the query has no page, or more than one, or if there is no usable `Host`; 403 if the
-/// origin may not connect, or if there is no live session with this page; 503 if the hub is not
-/// [ready](Hub::is_ready) or the session store is not available.
+/// origin may not connect, or if there is no live session with this page; 405 for a page without a
+/// session; 503 if the hub is not [ready](Hub::is_ready) or the session store is not available.
 pub async fn admit_page_post(
     hub: &Hub,
     policy: &AdmissionPolicy,
@@ -39,11 +39,14 @@ pub async fn admit_page_post(
 ) -> Result<AdmittedPost, Refusal> {
     let access = RouteAccess::from(route);
     let client = client(request, policy)?;
+    let in_query = parameter(request.uri, hub.sessions().page_parameter());
+    if access.lookup() == Some(VisitorLookup::AnyPage) && is_anonymous(in_query) {
+        return Err(only_sessions());
+    }
     request_origin::check_post(access, request, &client, policy)?;
     if !hub.is_ready() {
         return Err(starting());
     }
-    let in_query = parameter(request.uri, hub.sessions().page_parameter());
     if !matches!(in_query, QueryParameter::Once(_)) {
         return Err(Refusal::BAD_REQUEST.body("the query must contain the id of the page once"));
     }
@@ -57,6 +60,22 @@ pub async fn admit_page_post(
         client,
         visitor: found.visitor,
     })
+}
+
+/// Whether the client has a page without a session, or wants one.
+fn is_anonymous(in_query: QueryParameter<'_>) -> bool {
+    match in_query {
+        QueryParameter::Absent => true,
+        QueryParameter::Once(id) => form_of(id) == Some(FormOfId::Anonymous),
+        QueryParameter::Repeated => false,
+    }
+}
+
+/// The client may return to a WebSocket: a 400 or a 403 would end its page.
+fn only_sessions() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED)
+        .header(header::ALLOW, HeaderValue::from_static("GET"))
+        .body("only pages of sessions are served over HTTP")
 }
 
 impl AdmittedPost {

@@ -56,6 +56,17 @@ pub(crate) trait PageSocket: Send + Sync {
 /// Notifies the handler of a page's socket that its outbox may have room again.
 pub struct CapacityFreed;
 
+/// The Close of a socket whose page has another one. A script that has connected again learns that
+/// no other script has the page: it may try a new connection while it uses the one before.
+fn superseded(is_same_script: bool) -> Close {
+    let reason = if is_same_script {
+        "reconnected"
+    } else {
+        "another socket has the page"
+    };
+    Close::new(CloseCode::SUPERSEDED, reason)
+}
+
 /// The stream of one page.
 pub(crate) struct Stream {
     id: Arc<str>,
@@ -230,6 +241,7 @@ impl Stream {
         let mut state = self.lock();
         state.check(session, route)?;
         let plan = state.plan(report)?;
+        let is_same_script = report.client.is_some() && report.client == state.client;
         state.resume(&plan);
         let earlier = state.socket.replace(socket.clone());
         state.route = Some(route);
@@ -253,10 +265,7 @@ impl Stream {
         let closed = state.close_if_done();
         drop(state);
         if let Some(earlier) = earlier {
-            earlier.close_page(&Close::new(
-                CloseCode::SUPERSEDED,
-                "another socket has the page",
-            ));
+            earlier.close_page(&superseded(is_same_script));
         }
         Ok((before, follow_up_of_close(closed)))
     }

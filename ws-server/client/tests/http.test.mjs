@@ -1,96 +1,11 @@
-// The stream of a page over HTTP: when the client chooses it, its requests, and the way back.
+// The stream of a page over HTTP: when the client chooses it, and its requests.
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
-import { connectPage } from "../client.js";
-import "../http.js"; // so that its import in the client takes no time
-import { browser, Clock, settle, Socket } from "./simulation.mjs";
-
-const clock = new Clock();
-const TYPE = "application/vnd.ws-server.page.v1";
-const WELCOME = { type: "welcome", epoch: "e", offset: 0, seen: 0 };
-
-beforeEach(() => {
-  Socket.all = [];
-  clock.clear();
-});
-
-/** A response whose lines come from the test. */
-class Down {
-  constructor(signal) {
-    const body = new ReadableStream({ start: (controller) => (this.controller = controller) });
-    this.response = new Response(body, { headers: { "content-type": TYPE } });
-    signal.addEventListener("abort", () => {
-      this.aborted = true;
-      this.controller.error(signal.reason);
-    });
-  }
-
-  async write(text) {
-    this.controller.enqueue(new TextEncoder().encode(text));
-    await settle();
-  }
-
-  line = (message) => this.write(`${JSON.stringify(message)}\n`);
-
-  /** The first line, and `welcome`. */
-  async open(welcome = WELCOME, limit = 10_000) {
-    await this.line({ type: "open", attachment: "T", limit });
-    await this.line(welcome);
-  }
-}
-
-/** A server that answers GETs with `get`, and messages with the statuses in `statuses`, or 204. */
-function server(get = 426) {
-  const down = [];
-  const posts = [];
-  const statuses = [];
-  const fetch = async (url, init) => {
-    fetch.urls.push(`${init.method} ${url}`);
-    if (init.method === "GET") {
-      if (get === "down") throw new TypeError("network");
-      return new Response("", { status: get });
-    }
-    assert.equal(init.headers["content-type"], TYPE);
-    if (!url.includes("&attachment=T")) {
-      down.push(new Down(init.signal));
-      return down.at(-1).response;
-    }
-    const { body, keepalive } = init;
-    posts.push({ lines: body.split("\n").map((line) => JSON.parse(line)), keepalive });
-    const status = (await statuses.shift()) ?? 204;
-    if (status === "down") throw new TypeError("network");
-    return new Response(null, { status });
-  };
-  fetch.urls = [];
-  return { fetch, down, posts, statuses, answer: (status) => (get = status) };
-}
-
-async function open(options, net = server()) {
-  const { fetch } = net;
-  const given = { page: "P", epoch: "e", WebSocket: Socket, fetch, random: () => 0, ...options };
-  const stream = connectPage("ws://site.example/s", given);
-  const events = [];
-  for (const type of ["push", "message", "reset", "buffered"]) {
-    stream.addEventListener(type, ({ detail }) => events.push([type, detail]));
-  }
-  await settle();
-  return { stream, events, ...net };
-}
-
-const forced = (net) => open({ transport: "http" }, net);
-
-/** Waits for the next attempt. */
-const again = ({ state }) => clock.advance(state.retryAt - clock.now);
-
-/** Fails the handshake, and waits for the next attempt. */
-async function fail(stream) {
-  Socket.last.drop();
-  await settle();
-  await again(stream);
-}
-
-const text = (id, data) => ({ type: "text", id, data });
-const push = (offset) => ({ type: "event", offset, event: "n", data: offset });
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { again, clock, fail, forced, open, push, server, text, WELCOME } from "./http_kit.mjs";
+import { settle, Socket } from "./simulation.mjs";
 
 test("HTTP follows two handshakes in a row that were not answered", async () => {
   const { stream, down, fetch } = await open({ transport: "auto" });
@@ -137,6 +52,82 @@ test("a stream without `auto` never uses HTTP, and one with `http` always", asyn
   await always.down[0].open();
   await clock.advance(3_600_000);
   assert.equal(Socket.all.length, before);
+});
+
+/** A stream whose next attempt uses HTTP. */
+async function blocked(openings, net = server()) {
+  net.openings.push(...openings);
+  const opened = await open({ transport: "auto" }, net);
+  await fail(opened.stream);
+  await fail(opened.stream);
+  return opened;
+}
+
+test("two requests in a row that do not open a stream lead back to a WebSocket", async () => {
+  for (const openings of [[502, 504], [503, "down"], ["down", "down"]]) {
+    Socket.all = [];
+    const { stream, down, openings: left } = await blocked(openings);
+    assert.equal(left.length, 1);
+    await again(stream);
+    assert.deepEqual([left.length, Socket.all.length], [0, 2]);
+    await again(stream);
+    assert.deepEqual([down.length, Socket.all.length], [0, 3], openings);
+    // A network that still blocks it: HTTP is next.
+    await fail(stream);
+    assert.deepEqual([down.length, Socket.all.length], [1, 3]);
+    stream.close();
+  }
+});
+
+test("requests that fail between streams that open are not counted together", async () => {
+  const { stream, down, openings } = await blocked([502]);
+  for (let i = 0; i < 3; i += 1) {
+    await again(stream);
+    await down[i].open();
+    openings.push(502);
+    await down[i].line({ type: "close", code: 1012, reason: "" });
+    await again(stream);
+  }
+  assert.deepEqual([down.length, Socket.all.length], [3, 2]);
+});
+
+test("a request that nothing takes leads back to a WebSocket at once", async () => {
+  for (const status of [405, 415, 200, 302, 426]) {
+    Socket.all = [];
+    const { stream, down } = await blocked([status]);
+    assert.equal(stream.state.phase, "waiting", status);
+    await again(stream);
+    assert.equal(Socket.all.length, 3, status);
+    await fail(stream);
+    assert.deepEqual([down.length, Socket.all.length], [0, 4]);
+    await fail(stream);
+    assert.deepEqual([down.length, Socket.all.length], [1, 4]);
+    stream.close();
+  }
+  const { openings, ...net } = server();
+  openings.push(405);
+  const { stream } = await forced({ openings, ...net });
+  assert.deepEqual(stream.state, { phase: "closed", status: 405, reason: "why", final: true });
+});
+
+test("a client that cannot load its code for HTTP tries a WebSocket again", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "ws-server-client-"));
+  t.after(() => rm(directory, { recursive: true }));
+  await copyFile(new URL("../client.js", import.meta.url), join(directory, "client.mjs"));
+  const { connectPage } = await import(join(directory, "client.mjs"));
+  const { fetch, down } = server();
+  const options = { page: "P", epoch: "e", WebSocket: Socket, fetch, transport: "auto" };
+  const stream = connectPage("ws://site.example/s", options);
+  await settle();
+  await fail(stream);
+  await fail(stream);
+  while (stream.state.phase === "connecting") await settle();
+  assert.deepEqual([down.length, Socket.all.length], [0, 2]);
+  await again(stream);
+  assert.equal(Socket.all.length, 3);
+  Socket.last.open();
+  Socket.last.receive(WELCOME);
+  assert.deepEqual(stream.state, { phase: "open" });
 });
 
 test("lines arrive in any pieces", async () => {
@@ -265,119 +256,4 @@ test("a response whose head never arrives is reported too", async () => {
   await clock.advance(1);
   assert.deepEqual(events, [["buffered", null]]);
   assert.equal(stream.state.phase, "waiting");
-});
-
-/** A stream over HTTP that has received this many pushes. */
-async function fallenBack(pushes, net) {
-  const opened = await open({ transport: "auto" }, net);
-  await fail(opened.stream);
-  await fail(opened.stream);
-  await opened.down[0].open();
-  for (let offset = 1; offset <= pushes; offset += 1) await opened.down[0].line(push(offset));
-  return opened;
-}
-
-test("a WebSocket that opens takes over, and nothing is lost or repeated", async () => {
-  const { stream, down, posts, statuses, events } = await fallenBack(2);
-  const before = Socket.all.length;
-  await clock.advance(29_000);
-  assert.equal(Socket.all.length, before);
-  await clock.advance(1_000);
-  const socket = Socket.last;
-  assert.equal(new URL(socket.url).searchParams.get("offset"), "2");
-  assert.deepEqual(stream.state, { phase: "open", transport: "http" });
-  // Both directions are in use meanwhile.
-  await down[0].line(push(3));
-  statuses.push(new Promise(() => {}));
-  stream.send("a");
-  await settle();
-  socket.open();
-  await down[0].line({ type: "close", code: 4409, reason: "superseded" });
-  stream.send("b");
-  assert.deepEqual(stream.state, { phase: "open", transport: "http" });
-  socket.receive({ ...WELCOME, offset: 2, seen: 0 });
-  assert.deepEqual(stream.state, { phase: "open" });
-  assert.deepEqual(socket.json, [
-    text(1, "a"),
-    text(2, "b"),
-    { type: "ack", offset: 3 },
-  ]);
-  for (const offset of [3, 4]) socket.receive(push(offset));
-  assert.deepEqual(events.map(([, { data }]) => data), [1, 2, 3, 4]);
-  await clock.advance(3_600_000);
-  assert.equal(posts.flatMap(({ lines }) => lines).filter(({ id }) => id === 2).length, 0);
-});
-
-test("a probe without an answer leaves the stream as it is, and the next one is later", async () => {
-  const { stream, down, events } = await fallenBack(0);
-  const before = Socket.all.length;
-  const times = [];
-  Socket.created = () => times.push(clock.now);
-  const start = clock.now;
-  for (let i = 0; i < 7; i += 1) {
-    await down[0].line({ type: "pong" });
-    for (const until = Socket.all.length + 1; Socket.all.length < until; ) {
-      await clock.advance(20_000);
-      await down[0].line({ type: "pong" });
-    }
-    Socket.last.drop();
-  }
-  Socket.created = undefined;
-  assert.equal(Socket.all.length, before + 7);
-  const delays = times.map((time, i) => Math.round((time - (times[i - 1] ?? start)) / 30_000));
-  assert.deepEqual(delays.slice(0, 5), [1, 2, 4, 8, 16]);
-  assert.ok(delays.slice(5).every((delay) => delay <= 21), delays);
-  assert.deepEqual(stream.state, { phase: "open", transport: "http" });
-  assert.deepEqual(events, []);
-});
-
-test("a probe that has taken the page and never answers loses nothing", async () => {
-  const { stream, down } = await fallenBack(1);
-  await clock.advance(30_000);
-  await down[0].line({ type: "close", code: 4409, reason: "superseded" });
-  stream.send("a");
-  assert.equal(stream.state.phase, "open");
-  Socket.last.drop();
-  assert.equal(stream.state.phase, "waiting");
-  await clock.advance(2_000);
-  await down[1].open({ ...WELCOME, offset: 1, seen: 0 });
-  assert.deepEqual(stream.state, { phase: "open", transport: "http" });
-});
-
-test("a probe that has taken the page and fails at once is no other tab", async () => {
-  const { stream, down } = await fallenBack(0);
-  await clock.advance(30_000);
-  Socket.last.drop();
-  await clock.advance(1_000);
-  await down[0].line({ type: "close", code: 4409, reason: "superseded" });
-  assert.equal(stream.state.phase, "waiting");
-  stream.close();
-  const later = await fallenBack(0);
-  await clock.advance(30_000);
-  Socket.last.drop();
-  await later.down[0].line({ type: "pong" });
-  await clock.advance(10_000);
-  await later.down[0].line({ type: "close", code: 4409, reason: "superseded" });
-  assert.equal(later.stream.state.code, 4409);
-});
-
-test("another tab that takes the page is no probe", async () => {
-  const { stream, down } = await fallenBack(0);
-  await down[0].line({ type: "close", code: 4409, reason: "superseded" });
-  assert.equal(stream.state.code, 4409);
-});
-
-test("a page that is left sends what waits, and bye", async (t) => {
-  const { hidePage } = browser(t);
-  const { down, posts, statuses, stream } = await forced();
-  await down[0].open();
-  statuses.push(new Promise(() => {}));
-  stream.send("a");
-  await settle();
-  stream.send("b");
-  await hidePage(false);
-  const { lines, keepalive } = posts.at(-1);
-  assert.deepEqual(lines, [text(1, "a"), text(2, "b"), { type: "bye" }]);
-  assert.equal(keepalive, true);
-  assert.ok(down[0].aborted);
 });

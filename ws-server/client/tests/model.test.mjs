@@ -169,7 +169,7 @@ class Exchange {
   }
 
   supersede() {
-    this.receive({ type: "close", code: 4409, reason: "" });
+    this.receive({ type: "close", code: 4409, reason: "reconnected" });
   }
 
   /** Messages are read one by one, and the response follows the last. */

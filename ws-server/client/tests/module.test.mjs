@@ -28,7 +28,9 @@ test("the module has no text over several lines, which the server would change",
 
 test("the module imports only its second file, when it needs it, and has no `eval`", async () => {
   const [client, http] = await Promise.all(FILES.map(read));
-  assert.deepEqual(client.match(/\bimport\b.*?;/g), ['import("./http.js").catch(() => {});']);
+  const imports = client.match(/\bimport\b.*?;/g);
+  assert.equal(imports.length, 1);
+  assert.match(imports[0], /^import\("\.\/http\.js"\)/);
   assert.doesNotMatch(http, /\bimport\b/);
   assert.doesNotMatch(client + http, /\beval\b|new Function|innerHTML/);
 });

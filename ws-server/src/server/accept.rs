@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::maybe_done;
 use hyper::server::conn::http1;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use ws_core::admit;
@@ -68,15 +69,21 @@ pub(super) async fn serve(
     // Load balancers notice that the server is not ready, and send no new clients.
     shared.readiness.stop();
     sleep(shared.limits.drain_delay).await;
+    let over = shared.limits.drain_over;
+    let deadline = Instant::now() + over + shared.limits.shutdown;
+    let mut closing = pin!(maybe_done(shared.hub.drain(over, shared.limits.shutdown)));
+    tokio::select! {
+        biased;
+        () = needs_requests(shared, over) => {}
+        () = closing.as_mut() => {}
+    }
     accepting.abort();
     // The listener is closed when its task has ended.
     let _ = accepting.await;
     http.connections.close();
     http.draining.cancel();
-    let over = shared.limits.drain_over;
-    let deadline = Instant::now() + over + shared.limits.shutdown;
     let drained = tokio::time::timeout_at(deadline + SLACK, http.connections.wait());
-    let ((), drained) = tokio::join!(shared.hub.drain(over, shared.limits.shutdown), drained);
+    let ((), drained) = tokio::join!(closing, drained);
     if drained.is_err() {
         tracing::warn!(left = http.connections.len(), "HTTP connections are cut");
         http.cut.cancel();
@@ -85,6 +92,15 @@ pub(super) async fn serve(
     // A handshake in progress may have become a connection after the hub was empty.
     let left = deadline.saturating_duration_since(Instant::now());
     shared.hub.shutdown(left).await;
+}
+
+/// Waits while pages over HTTP are open, at most for the time over which they are closed: each of their
+/// messages and acknowledgements is a request, and may need a new connection.
+async fn needs_requests(shared: &ServerShared, over: Duration) {
+    if let Some(pages) = &shared.over_http {
+        // Either way, the others reconnect.
+        let _ = timeout(over, pages.all_ended()).await;
+    }
 }
 
 /// State that all HTTP connections of a server share.

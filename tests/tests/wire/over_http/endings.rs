@@ -1,7 +1,11 @@
 //! How a stream over HTTP ends: shutdowns, sessions, silence, and clients that do not read.
 
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
 use super::*;
-use crate::client::until;
+use crate::client::{until, within};
 
 #[tokio::test]
 async fn a_client_that_leaves_detaches_its_page() {
@@ -27,6 +31,59 @@ async fn a_shutdown_is_announced_and_ends_the_responses() {
     server.stopped().await;
     assert_eq!(down.close().await.0, 1001);
     assert_eq!(reports.next().await, "Shutdown 1001");
+}
+
+/// Longer than any test.
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn refuses_connections(server: &Running) {
+    within("the end of the listener", async {
+        while TcpStream::connect(server.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_drain_ends_the_responses_one_by_one_and_serves_the_others() {
+    let (mut server, mut reports) = start(|server| server.drain_over(HOUR)).await;
+    let (first, second) = (TestPage::new(&server).await, TestPage::new(&server).await);
+    let mut down = first.open("/notes", 0).await;
+    assert_eq!(down.line().await, welcome(&first, 0, 0));
+    let mut later = second.open("/notes", 0).await;
+    assert_eq!(later.line().await, welcome(&second, 0, 0));
+    server.stop();
+    let (code, reason) = down.close().await;
+    let retry = reason.strip_prefix("retry=").unwrap().parse::<u64>();
+    assert_eq!((code, retry.unwrap() < 1000), (1012, true), "{reason}");
+    assert_eq!(down.next().await, None);
+
+    // The other page works as usual, on new connections, and the first one gets no second stream.
+    assert_eq!(second.post("/notes", &later, &text(1, "one")).await, 204);
+    assert_eq!(reports.next().await, "Text(\"one\")");
+    let target = first.target("/notes", 0);
+    assert_eq!(first.status(&target, &[TYPE, ORIGIN]).await, 503);
+    let bye = r#"{"type":"bye"}"#;
+    assert_eq!(second.post("/notes", &later, bye).await, 204);
+    assert_eq!(later.until_close().await.0, 1000);
+    assert_eq!(reports.next().await, "ClientClosed 1001");
+    // No page over HTTP is left.
+    refuses_connections(&server).await;
+}
+
+#[tokio::test]
+async fn a_drain_without_pages_over_http_accepts_no_connections() {
+    let (mut server, mut reports) = start(|server| server.drain_over(HOUR)).await;
+    let mut page = TestPage::new(&server).await;
+    page.browser.lines = vec!["Sec-WebSocket-Protocol: page.v1".to_owned()];
+    let mut socket = page.browser.open(&page.target("/notes", 0)).await;
+    assert!(socket.text().await.contains("welcome"));
+    server.stop();
+    assert_eq!(socket.close_frame().await.0, 1012);
+    refuses_connections(&server).await;
+    drop(server);
+    assert!(reports.received().is_empty());
 }
 
 #[tokio::test]

@@ -191,6 +191,20 @@ impl Down {
     pub(super) async fn close(&mut self) -> (u64, String) {
         let line = self.line().await;
         assert_eq!(line["type"], "close", "{line}");
+        self.end_of(&line).await
+    }
+
+    /// The same, behind any other lines.
+    pub(super) async fn until_close(&mut self) -> (u64, String) {
+        loop {
+            let line = self.line().await;
+            if line["type"] == "close" {
+                return self.end_of(&line).await;
+            }
+        }
+    }
+
+    async fn end_of(&mut self, line: &Value) -> (u64, String) {
         assert_eq!(self.next().await, None);
         let reason = line["reason"].as_str().unwrap().to_owned();
         (line["code"].as_u64().unwrap(), reason)

@@ -196,6 +196,32 @@ async fn other_routes_and_servers_that_do_not_offer_it_take_no_post() {
     assert_eq!(status, 403, "{}", upgrade("/stream", &[]));
 }
 
+/// A 400 or a 403 would be final for its client, which may return to a WebSocket.
+#[tokio::test]
+async fn a_page_without_a_session_gets_a_405() {
+    let (server, _reports) = start(|server| server).await;
+    let page = TestPage::new(&server).await;
+    let lines = ["Sec-WebSocket-Protocol: page.v1"];
+    let mut device = Client::connect(server.address).await;
+    device.send(upgrade("/lamp", &lines)).await;
+    assert_eq!(device.head().await.status, 101);
+    let welcome: Value = serde_json::from_str(&device.text().await).unwrap();
+    let id = welcome["page"].as_str().unwrap();
+    for target in ["/lamp".to_owned(), format!("/lamp?z_pid={id}")] {
+        // A device sends no `Origin`, and its POST none of a page.
+        for lines in [&[TYPE][..], &[TYPE, ORIGIN]] {
+            let request = page.request(&target, lines, "");
+            let (head, body) = Client::ask(server.address, &request).await;
+            assert_eq!((head.status, head.header("allow")), (405, Some("GET")));
+            assert_eq!(body, "only pages of sessions are served over HTTP\n");
+        }
+    }
+    let foreign = format!("/lamp?z_pid={id}&z_pid={id}");
+    assert_eq!(page.status(&foreign, &[TYPE, ORIGIN]).await, 400);
+    let own = page.target("/lamp", 0);
+    assert_eq!(page.status(&own, &[TYPE, ORIGIN]).await, 200);
+}
+
 #[tokio::test]
 async fn other_methods_are_refused_with_the_allowed_ones() {
     let (server, _reports) = start(|server| server).await;
