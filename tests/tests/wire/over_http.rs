@@ -12,7 +12,7 @@ mod endings;
 mod kit;
 mod refusals;
 
-use kit::{ORIGIN, TYPE, TestPage};
+use kit::{Down, ORIGIN, TYPE, TestPage};
 
 /// Reports the messages of its page, and returns each.
 struct Notes(Reporter);
@@ -204,17 +204,22 @@ async fn a_page_switches_between_http_and_websockets_without_loss() {
 #[tokio::test]
 async fn a_page_that_another_script_takes_learns_that_it_was_not_its_own() {
     let (server, _reports) = start(|server| server).await;
-    let mut page = TestPage::new(&server).await;
-    let mut down = page.open("/stream", 0).await;
-    assert_eq!(down.line().await, welcome(&page, 0, 0));
-    page.browser.lines = vec!["Sec-WebSocket-Protocol: page.v1".to_owned()];
-    let own = page.target("/stream", 0);
     // A client without a number may be any script.
-    for target in [own.replace("client=7", "client=8"), own.replace("&client=7", "")] {
-        let _other = page.browser.open(&target).await;
+    for (first, second) in [
+        ("&client=7", "&client=8"),
+        ("&client=7", ""),
+        ("", "&client=7"),
+        ("", ""),
+    ] {
+        let mut page = TestPage::new(&server).await;
+        let target = page.target("/stream", 0);
+        let of = |client| target.replace("&client=7", client);
+        let request = page.request(&of(first), &[TYPE, ORIGIN], "");
+        let mut down = Down::open(server.address, &request).await;
+        page.browser.lines = vec!["Sec-WebSocket-Protocol: page.v1".to_owned()];
+        let _other = page.browser.open(&of(second)).await;
         let superseded = (4409, "another socket has the page".to_owned());
-        assert_eq!(down.until_close().await, superseded, "{target}");
-        down = page.open("/stream", 0).await;
+        assert_eq!(down.until_close().await, superseded, "{first} {second}");
     }
 }
 
