@@ -1,26 +1,32 @@
 //! Random runs of three servers over a faulty log, compared with a reference.
 //!
+//! Between random steps, scripts lead to what random steps hardly ever reach. After each, all faults
+//! end and the clients are compared at once: a later reset would hide what is missing.
+//!
 //! `CLUSTER_SEED=…` runs one seed again, `CLUSTER_RUNS=…` runs more of them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
-use ws_server::CloseCode;
-use ws_server::testkit::{Cluster, Received, TestClient};
-use ws_server::topic::Position;
+use tokio::time::{Instant, sleep};
+use ws_server::testkit::Cluster;
 
-use crate::rooms::{Command, Event, Room, connect, names};
+use crate::rooms::{Command, Room, names};
 
+mod clients;
 mod faults;
 mod reference;
+mod scripts;
 
+use clients::Client;
 use reference::{Chain, Outcome, Published, Reference};
 
 const NODES: usize = 3;
 const CLIENTS: usize = 6;
 const ROOMS: u64 = 3;
-const STEPS: usize = 60;
+/// The parts of a run: random steps, then a script.
+const PARTS: usize = 2;
+const STEPS: usize = 10;
 const RUNS: u64 = 100;
 
 /// `SplitMix64`.
@@ -48,25 +54,18 @@ enum Mode {
     Losing,
 }
 
-/// A client of one room, and what it has received on all its connections.
-struct Client {
-    room: u64,
-    /// `None` between two connections.
-    connection: Option<TestClient>,
-    last: Option<Position>,
-    /// The key under which it has entered.
-    member: Option<String>,
-    chain: Chain,
-}
-
 struct World {
     mode: Mode,
     random: Random,
     cluster: Cluster,
+    /// The room of the last script.
+    script_room: u64,
     clients: Vec<Client>,
     chains: Vec<Chain>,
     published: Arc<Mutex<Vec<Published>>>,
     is_alive: [bool; NODES],
+    /// A node may be dead for the others.
+    may_be_dead: bool,
     /// When each node was killed or cut off last: what it has published before may be forgotten.
     disturbed: [Option<Instant>; NODES],
 }
@@ -84,10 +83,12 @@ impl World {
             mode,
             random,
             cluster: Cluster::seeded(NODES, seed).await,
+            script_room: 100,
             clients: Vec::new(),
             chains: Vec::new(),
             published: Arc::default(),
             is_alive: [true; NODES],
+            may_be_dead: false,
             disturbed: [None; NODES],
         }
     }
@@ -100,88 +101,33 @@ impl World {
     fn publish_on(&mut self, node: usize) {
         for _ in 0..=self.random.below(5) {
             let room = self.random.below(3) as u64 % ROOMS;
-            let mut all = self.published.lock().unwrap();
-            let id = all.len();
-            let outcome = self
-                .cluster
-                .node(node)
-                .hub()
-                .publish(Room(room), &id.to_string());
-            all.push(Published {
-                room,
-                node,
-                at: Instant::now(),
-                outcome: Outcome::Unknown,
-                lost: None,
-            });
-            drop(all);
-            let published = self.published.clone();
-            tokio::spawn(async move {
-                let outcome = Outcome::of(&outcome.await);
-                published.lock().unwrap()[id].outcome = outcome;
-            });
+            self.publish_in(node, room);
         }
     }
 
-    async fn join(&mut self) {
-        let node = self.random.below(NODES);
-        let room = self.random.below(3) as u64 % ROOMS;
-        let command = match self.random.below(2) {
-            0 => Command::Subscribe(room),
-            _ => Command::Replay(room, self.random.below(6)),
-        };
-        self.join_with(node, room, command).await;
-    }
-
-    async fn join_with(&mut self, node: usize, room: u64, command: Command) {
-        if self.clients.len() == CLIENTS || !self.is_alive[node] {
-            return;
-        }
-        let mut connection = connect(&self.cluster, node).await;
-        connection.send_json(&command).await;
-        sleep(Duration::from_millis(1)).await;
-        self.clients.push(Client {
+    fn publish_in(&mut self, node: usize, room: u64) {
+        let mut all = self.published.lock().unwrap();
+        let id = all.len();
+        let hub = self.cluster.node(node).hub();
+        let outcome = hub.publish(Room(room), &id.to_string());
+        all.push(Published {
             room,
-            connection: Some(connection),
-            last: None,
-            member: None,
-            chain: Chain::new(room, Instant::now()),
+            node,
+            at: Instant::now(),
+            outcome: Outcome::Unknown,
+            lost: None,
+        });
+        drop(all);
+        let published = self.published.clone();
+        tokio::spawn(async move {
+            let outcome = Outcome::of(&outcome.await);
+            published.lock().unwrap()[id].outcome = outcome;
         });
     }
 
     fn cut(&mut self, node: usize) {
         self.disturbed[node] = Some(Instant::now());
         self.cluster.cut(node);
-    }
-
-    /// Disconnects a client and connects it to any node, behind its last message.
-    async fn resume(&mut self) {
-        let node = self.random.below(NODES);
-        let at = self.random.below(CLIENTS);
-        self.read_all().await;
-        let Some(client) = self.clients.get_mut(at).filter(|_| self.is_alive[node]) else {
-            return;
-        };
-        if let Some(mut connection) = client.connection.take() {
-            connection.reset().await;
-        }
-        client.member = None;
-        let mut connection = connect(&self.cluster, node).await;
-        let command = if let Some(position) = &client.last {
-            Command::Since(client.room, position.clone())
-        } else {
-            let chain = Chain::new(client.room, Instant::now());
-            self.chains
-                .push(std::mem::replace(&mut client.chain, chain));
-            Command::Subscribe(client.room)
-        };
-        connection.send_json(&command).await;
-        sleep(Duration::from_millis(1)).await;
-        if client.last.is_none() {
-            client.chain = Chain::new(client.room, Instant::now());
-        }
-        client.chain.attached = Instant::now();
-        client.connection = Some(connection);
     }
 
     async fn enter_or_leave(&mut self) {
@@ -199,55 +145,30 @@ impl World {
         if client.member.take().is_some() {
             connection.send_json(&Command::Leave(7)).await;
         } else {
-            let command = Command::Enter(7, key.clone(), "here".into());
-            connection.send_json(&command).await;
-            client.member = Some(key);
+            self.enter(at, &key).await;
         }
     }
 
-    /// Reads what has arrived at all clients.
-    async fn read_all(&mut self) {
-        for client in &mut self.clients {
-            while let Some(connection) = &mut client.connection {
-                let Ok(received) = timeout(Duration::ZERO, connection.receive()).await else {
-                    break;
-                };
-                match received {
-                    Received::Message(message) => {
-                        let event = serde_json::from_str(message.as_text().unwrap()).unwrap();
-                        let Event::Said { text, position } = event else {
-                            panic!("not a message of a room: {event:?}");
-                        };
-                        client.chain.received.push(text.parse().unwrap());
-                        client.last = Some(position);
-                    }
-                    Received::Ping(_) | Received::Pong(_) => {}
-                    Received::Close(code, reason) => {
-                        let is_gap = matches!(code, CloseCode::SERVICE_RESTART | CloseCode::POLICY);
-                        assert!(
-                            !is_gap || self.mode != Mode::Lossless,
-                            "{code:?} {reason}, but nothing was lost"
-                        );
-                        connection.reset().await;
-                        client.connection = None;
-                        client.member = None;
-                        if code != CloseCode::GOING_AWAY {
-                            // It was notified that messages may be missing: it begins again.
-                            client.last = None;
-                        }
-                    }
-                    Received::End => client.connection = None,
-                }
-            }
+    async fn enter(&mut self, at: usize, key: &str) {
+        let client = &mut self.clients[at];
+        if let Some(connection) = &mut client.connection {
+            let command = Command::Enter(7, key.into(), "here".into());
+            connection.send_json(&command).await;
+            client.member = Some(key.to_owned());
         }
+    }
+
+    async fn kill(&mut self, node: usize) {
+        self.may_be_dead = true;
+        self.is_alive[node] = false;
+        self.disturbed[node] = Some(Instant::now());
+        self.cluster.kill(node).await;
     }
 
     async fn kill_or_restart(&mut self) {
         let node = self.random.below(NODES);
         if self.is_alive[node] {
-            self.is_alive[node] = false;
-            self.disturbed[node] = Some(Instant::now());
-            self.cluster.kill(node).await;
+            self.kill(node).await;
         } else {
             // A node becomes ready only if it can reach the log.
             self.end_faults().await;
@@ -265,7 +186,7 @@ impl World {
     }
 
     async fn step(&mut self) {
-        match self.random.below(27) {
+        match self.random.below(26) {
             0..10 => self.publish(),
             10 | 11 => self.join().await,
             12..15 => self.resume().await,
@@ -279,11 +200,14 @@ impl World {
             20 => {
                 let node = self.random.below(NODES);
                 self.cut(node);
+                self.may_be_dead = true;
             }
             21 => self.cluster.heal(self.random.below(NODES)),
-            22 => self.cluster.pause(),
+            22 => {
+                self.cluster.pause();
+                self.may_be_dead = true;
+            }
             23 => self.cluster.resume().await,
-            24 => self.wait_with_a_replay().await,
             _ => self.lose_something().await,
         }
         let most = if self.random.below(10) == 0 {
@@ -294,36 +218,32 @@ impl World {
         let pause = self.random.below(most);
         sleep(Duration::from_millis(pause as u64)).await;
         self.read_all().await;
-        for client in &mut self.clients {
-            if client.connection.is_none() && client.last.is_none() {
-                // What follows is another chain.
-                client.chain.is_broken = true;
-            }
-        }
     }
 
-    /// Ends all faults, and waits until everything is settled.
-    async fn finish(&mut self) {
+    /// Ends all faults, waits until everything is settled, and compares.
+    async fn calm(&mut self) -> Result<(), String> {
         self.end_faults().await;
         for node in 0..NODES {
             if !self.is_alive[node] {
                 self.cluster.restart(node).await;
+                self.is_alive[node] = true;
             }
         }
-        self.cluster.settle().await;
-        // The members of dead nodes leave.
-        sleep(Duration::from_secs(25)).await;
+        // The members of dead nodes leave, and heartbeats reveal what is lost.
+        let patience = if std::mem::take(&mut self.may_be_dead) {
+            25
+        } else {
+            7
+        };
+        sleep(Duration::from_secs(patience)).await;
         self.cluster.settle().await;
         self.read_all().await;
+        self.check()
     }
 
-    fn check(&mut self) -> Result<(), String> {
-        let mut members: Vec<String> = self
-            .clients
-            .iter()
-            .filter_map(|client| client.member.clone())
-            .map(|key| format!("{key}=here"))
-            .collect();
+    fn check(&self) -> Result<(), String> {
+        let members = self.clients.iter().filter_map(|it| it.member.as_ref());
+        let mut members: Vec<String> = members.map(|key| format!("{key}=here")).collect();
         members.sort_unstable();
         members.dedup();
         for node in 0..NODES {
@@ -334,14 +254,14 @@ impl World {
                 ));
             }
         }
-        for mut client in self.clients.drain(..) {
-            client.chain.is_open = client.connection.is_some();
-            self.chains.push(client.chain);
-        }
+        let connected = self.clients.iter().filter(|it| it.connection.is_some());
         let published = self.published.lock().unwrap();
         Reference {
             published: &published,
-            chains: &self.chains,
+            chains: (self.chains.iter())
+                .chain(self.clients.iter().map(|client| &client.chain))
+                .collect(),
+            open: connected.map(|client| &client.chain).collect(),
             disturbed: &self.disturbed,
         }
         .check()
@@ -356,11 +276,13 @@ fn run(seed: u64) -> Result<(), String> {
         .unwrap();
     runtime.block_on(async {
         let mut world = World::new(seed).await;
-        for _ in 0..STEPS {
-            world.step().await;
+        for _ in 0..PARTS {
+            for _ in 0..STEPS {
+                world.step().await;
+            }
+            world.run_script().await?;
         }
-        world.finish().await;
-        world.check()
+        Ok(())
     })
 }
 

@@ -248,13 +248,43 @@ impl Cluster {
         &self.server
     }
 
-    /// Separates a node from the log. Its clients stay connected.
+    /// Separates a node from the log. Its clients stay connected. What is under way between the two
+    /// may have been executed, but gets no answer.
     ///
     /// # Panics
     ///
     /// Panics if there is no such node.
     pub fn cut(&self, index: usize) {
         self.nodes[index].engine.cut();
+    }
+
+    /// Separates a node from the log as soon as its next message was appended: the node gets no answer,
+    /// so it cannot know that the log has the message.
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    /// use ws_server::testkit::Cluster;
+    /// use ws_server::topic::PublishError;
+    ///
+    /// topics! {
+    ///     /// All messages, for every client.
+    ///     pub Lines: "lines" => String;
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// let cluster = Cluster::new(2).await;
+    /// cluster.cut_in_next_append(0);
+    /// let outcome = cluster.node(0).hub().publish(Lines, &"hello".to_owned()).await;
+    /// assert_eq!(outcome, Err(PublishError::Unconfirmed));
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such node.
+    pub fn cut_in_next_append(&self, index: usize) {
+        self.nodes[index].engine.cut_in_next_append();
     }
 
     /// Connects a node to the log again.

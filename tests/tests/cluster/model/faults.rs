@@ -6,8 +6,7 @@ use tokio::time::{Instant, sleep};
 use ws_server::cluster::Lane;
 use ws_server::testkit::Restart;
 
-use super::{Mode, NODES, ROOMS, World};
-use crate::rooms::Command;
+use super::{Mode, NODES, World};
 
 impl World {
     pub(super) async fn lose_something(&mut self) {
@@ -34,41 +33,25 @@ impl World {
     async fn lose_last_of(&mut self, node: usize) {
         let reader = (node + 1) % NODES;
         self.cut(reader);
-        sleep(Duration::from_millis(1_500)).await;
         self.publish_on(node);
         sleep(Duration::from_millis(100)).await;
+        self.lose_last_entries();
+        self.cluster.heal(reader);
+    }
+
+    pub(super) fn lose_last_entries(&self) {
         for lane in 0..8 {
             for message in self.cluster.server().lose_last(Lane(lane)) {
                 let id: usize = message.as_text().unwrap().parse().unwrap();
                 self.published.lock().unwrap()[id].lost = Some(Instant::now());
             }
         }
-        self.cluster.heal(reader);
-    }
-
-    /// A client begins with a replay at a node that cannot load it, while messages are published.
-    pub(super) async fn wait_with_a_replay(&mut self) {
-        let node = self.random.below(NODES);
-        self.cut(node);
-        // A read may be under way.
-        sleep(Duration::from_millis(1_500)).await;
-        let room = self.random.below(3) as u64 % ROOMS;
-        let last = self.random.below(6);
-        self.join_with(node, room, Command::Replay(room, last))
-            .await;
-        for _ in 0..2 {
-            let other = (node + 1 + self.random.below(NODES - 1)) % NODES;
-            self.publish_on(other);
-            sleep(Duration::from_millis(100)).await;
-        }
-        self.cluster.heal(node);
     }
 
     /// Entries are removed that a node has not read.
     async fn trim_past_a_reader(&mut self) {
         let node = self.random.below(NODES);
         self.cut(node);
-        sleep(Duration::from_millis(1_500)).await;
         self.publish_on((node + 1) % NODES);
         self.publish_on((node + 2) % NODES);
         sleep(Duration::from_millis(200)).await;

@@ -2,23 +2,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::pending;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::engine::{
-    Append, Engine, EngineError, HistoryMessage, LaneRead, MemberChange, Opened, ReadFrom,
-    RecordedMember,
-};
+use super::engine::{Append, Engine as _, EngineError};
 use super::entry::{Body, Entry, Incarnation, Record};
 use super::memory::{MemoryEngine, MemoryServer};
-use crate::log::name::{Lane, Lanes, TopicName};
+use crate::log::name::{Lane, Lanes};
 use crate::log::position::{EntryId, Generation};
 use crate::message::Message;
+
+mod engine;
+
+pub use engine::FaultyEngine;
 
 /// A small random number generator (`SplitMix64`).
 #[derive(Clone, Debug)]
@@ -106,20 +103,6 @@ struct FaultState {
     stuck: Vec<Append>,
 }
 
-/// How a command ends.
-enum Fate {
-    Success,
-    /// It is certain that it was not executed.
-    NotSent,
-    /// The connection was cut before or after the execution.
-    CutBefore,
-    CutAfter,
-    /// The connection was cut; the command is executed later.
-    Late(Duration),
-    /// The server is paused.
-    Stuck,
-}
-
 impl FaultyServer {
     /// Creates an empty log without faults.
     pub fn new(lanes: Lanes, seed: u64) -> Self {
@@ -147,7 +130,7 @@ impl FaultyServer {
     pub fn connect(&self) -> FaultyEngine {
         FaultyEngine {
             server: self.clone(),
-            is_cut: Arc::default(),
+            link: Arc::default(),
         }
     }
 
@@ -289,148 +272,4 @@ pub enum Restart {
     Current,
     /// What was saved last; without a saved state, the current one.
     Saved,
-}
-
-/// The connection of one node to a [`FaultyServer`]. Clones share it.
-///
-/// ```
-/// use ws_server::cluster::Lanes;
-/// use ws_server::testkit::{FaultyEngine, FaultyServer};
-///
-/// fn connect() -> FaultyEngine {
-///     FaultyServer::new(Lanes::DEFAULT, 1).connect()
-/// }
-/// ```
-#[derive(Clone, Debug)]
-pub struct FaultyEngine {
-    server: FaultyServer,
-    is_cut: Arc<AtomicBool>,
-}
-
-impl FaultyEngine {
-    /// Separates the node from the server.
-    pub fn cut(&self) {
-        self.is_cut.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the node is separated from the server.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.is_cut.load(Ordering::Relaxed)
-    }
-
-    /// Connects the node again.
-    pub fn heal(&self) {
-        self.is_cut.store(false, Ordering::Relaxed);
-    }
-
-    /// Delays a command, and decides its fate.
-    async fn fate(&self) -> Fate {
-        let delay = self.server.state().random.below(20);
-        sleep(Duration::from_millis(delay)).await;
-        if self.is_cut() {
-            return Fate::NotSent;
-        }
-        let mut state = self.server.state();
-        if state.is_paused {
-            return Fate::Stuck;
-        }
-        let failing = state.failing;
-        if !state.random.percent(failing) {
-            return Fate::Success;
-        }
-        match state.random.below(4) {
-            0 => Fate::NotSent,
-            1 => Fate::CutBefore,
-            2 => Fate::CutAfter,
-            _ => Fate::Late(Duration::from_millis(state.random.below(8_000))),
-        }
-    }
-
-    async fn run<T>(
-        &self,
-        command: impl Future<Output = Result<T, EngineError>>,
-    ) -> Result<T, EngineError> {
-        match self.fate().await {
-            Fate::Success => command.await,
-            Fate::Stuck => pending().await,
-            Fate::NotSent => Err(EngineError::NotSent("no connection".into())),
-            _ => Err(EngineError::Unknown("the connection was cut".into())),
-        }
-    }
-}
-
-impl Engine for FaultyEngine {
-    async fn open(&self, lane: Lane) -> Result<Opened, EngineError> {
-        self.run(self.server.memory.open(lane)).await
-    }
-
-    async fn append(&self, append: &Append) -> Result<EntryId, EngineError> {
-        let server = &self.server;
-        let cut = Err(EngineError::Unknown("the connection was cut".into()));
-        let fate = self.fate().await;
-        let key = (append.lane, append.incarnation, append.number);
-        if !matches!(fate, Fate::NotSent) {
-            server.state().sent.entry(key).or_default().0 += 1;
-        }
-        match fate {
-            Fate::Success => {
-                let id = server.execute(append).await?;
-                server.state().sent.entry(key).or_default().1 = true;
-                Ok(id)
-            }
-            Fate::NotSent => Err(EngineError::NotSent("no connection".into())),
-            Fate::CutBefore => cut,
-            Fate::CutAfter => {
-                let _ = server.execute(append).await;
-                cut
-            }
-            Fate::Late(delay) => {
-                let (server, append) = (server.clone(), append.clone());
-                tokio::spawn(async move {
-                    sleep(delay).await;
-                    let _ = server.execute(&append).await;
-                });
-                cut
-            }
-            Fate::Stuck => {
-                server.state().stuck.push(append.clone());
-                pending().await
-            }
-        }
-    }
-
-    async fn relay(&self, lane: Lane, entry: Bytes) -> Result<(), EngineError> {
-        self.run(self.server.memory.relay(lane, entry)).await
-    }
-
-    async fn read(&self, from: &[ReadFrom], most: usize) -> Result<Vec<LaneRead>, EngineError> {
-        self.run(self.server.memory.read(from, most)).await
-    }
-
-    async fn history(
-        &self,
-        lane: Lane,
-        topic: &TopicName,
-        last: usize,
-    ) -> Result<Vec<HistoryMessage>, EngineError> {
-        self.run(self.server.memory.history(lane, topic, last))
-            .await
-    }
-
-    async fn record_members(
-        &self,
-        node: Incarnation,
-        changes: &[MemberChange],
-    ) -> Result<(), EngineError> {
-        self.run(self.server.memory.record_members(node, changes))
-            .await
-    }
-
-    async fn remove_members(&self, node: Incarnation) -> Result<(), EngineError> {
-        self.run(self.server.memory.remove_members(node)).await
-    }
-
-    async fn all_members(&self) -> Result<Vec<RecordedMember>, EngineError> {
-        self.run(self.server.memory.all_members()).await
-    }
 }
