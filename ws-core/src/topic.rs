@@ -46,6 +46,8 @@ mod receipt;
 mod round;
 #[cfg(feature = "cluster")]
 mod shared;
+#[cfg(feature = "cluster")]
+mod shared_plan;
 mod start;
 mod subscriber_list;
 mod value;
@@ -70,6 +72,8 @@ pub(crate) use pushed::Pushed;
 pub use receipt::{LoggedReceipt, PublishError, PublishOutcome, Published, Receipt, ReceiptKind};
 #[cfg(feature = "cluster")]
 pub(crate) use shared::SharedLog;
+#[cfg(feature = "cluster")]
+pub(crate) use shared_plan::SharedPlan;
 pub use start::{Listenable, Plan, Received, Replay, Since, Subscribable, WithPosition};
 pub use value::{FromTopic, TopicValue};
 

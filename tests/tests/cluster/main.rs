@@ -9,5 +9,6 @@ mod pages;
 mod pushes;
 mod rooms;
 mod sessions;
+mod subscriptions;
 mod view;
 mod waiting;

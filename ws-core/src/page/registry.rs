@@ -36,6 +36,8 @@ mod refuse;
 mod relief;
 mod reports;
 mod session_topics;
+#[cfg(feature = "cluster")]
+mod shared_topics;
 mod too_many;
 mod topics;
 
@@ -47,8 +49,10 @@ pub(crate) use open::OpenError;
 pub(crate) use pushes::PushTo;
 use relief::Relief;
 use session_topics::SessionTopics;
+#[cfg(feature = "cluster")]
+use shared_topics::SharedTopics;
 pub(crate) use too_many::TooMany;
-pub(super) use topics::Deferred;
+pub(super) use topics::{Deferred, Sharing};
 
 /// The pages of one server.
 pub(crate) struct Pages {
@@ -69,6 +73,8 @@ pub(crate) struct Pages {
     relief: Relief,
     topics: Arc<Topics>,
     session_topics: SessionTopics,
+    #[cfg(feature = "cluster")]
+    shared_topics: SharedTopics,
     refusals: Arc<RefusalCounters>,
     ended: EndedStreams,
     base_keys: Arc<BaseKeys>,
@@ -97,6 +103,8 @@ impl Pages {
             fed: Budget::new(limits.all_bytes),
             relief: Relief::default(),
             session_topics: SessionTopics::default(),
+            #[cfg(feature = "cluster")]
+            shared_topics: SharedTopics::new(&limits),
             refusals,
             ended: EndedStreams::new(limits.waiting),
             base_keys: Arc::new(BaseKeys::new(topics.secrets())),
@@ -118,6 +126,12 @@ impl Pages {
 
     pub(super) fn parameter(&self) -> &str {
         &self.parameter
+    }
+
+    /// The number of topics that a page may be subscribed to.
+    #[cfg(feature = "cluster")]
+    pub(super) const fn max_subscriptions(&self) -> usize {
+        self.limits.subscriptions
     }
 
     /// Creates a feed for the messages of a page to its handler.
@@ -149,6 +163,7 @@ impl Pages {
     ) -> Result<(), AttachError> {
         self.rebase(stream, session);
         self.join_session_topics(stream);
+        self.join_page_topics(stream);
         let (before, follow_up) = stream.attach(session, request, socket)?;
         self.reindex(stream, &before, session);
         self.follow_up(stream, follow_up);
@@ -235,6 +250,10 @@ impl Pages {
         for subscription in stream.topics().end() {
             drop(self.topics.unsubscribe(subscription));
         }
+        #[cfg(feature = "cluster")]
+        if !stream.continues_elsewhere() {
+            self.end_shared_topics(stream);
+        }
     }
 }
 
@@ -262,13 +281,18 @@ impl SessionPages for Pages {
         }
     }
 
+    #[cfg(feature = "cluster")]
+    fn renewed_elsewhere(&self, now: SessionGeneration, user: Option<&str>) {
+        self.renew_session_topics(now, user);
+    }
+
     fn subscribe(
         &self,
         session: SessionGeneration,
         user: Option<&str>,
         plan: &EventPlan,
     ) -> Result<(), SessionSubscribeError> {
-        self.subscribe_session(session, user, plan)
+        self.subscribe_session(session, user, plan, Sharing::Everywhere)
     }
 
     fn unsubscribe(&self, session: SessionGeneration, topic: &TopicKey) -> bool {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::PageSubscribeError;
 use super::queue::Loss;
-use super::registry::{Deferred, Pages};
+use super::registry::{Deferred, Pages, Sharing};
 use super::stream::{PageReport, ReportedCursor, Stream, SubscribedBy};
 use crate::log::Cursor;
 use crate::topic::{
@@ -263,15 +263,18 @@ impl PageResume {
 
     fn add(&self, plan: &EventPlan) -> Result<AfterUnlock, PageSubscribeError> {
         let loss = Loss::of_continuing(plan);
-        let added = self
-            .pages
-            .subscribe_stream(&self.stream, plan, SubscribedBy::Page, loss);
+        let added = self.pages.subscribe_stream(
+            &self.stream,
+            plan,
+            (SubscribedBy::Page, Sharing::Here),
+            loss,
+        );
         Ok(added?)
     }
 
     fn remove(&self, topic: &TopicKey) {
         self.pages
-            .unsubscribe_stream(&self.stream, topic, SubscribedBy::Page);
+            .unsubscribe_stream(&self.stream, topic, (SubscribedBy::Page, Sharing::Here));
     }
 
     /// Decides whether the page continues without a reset, after `init` or without a handler.

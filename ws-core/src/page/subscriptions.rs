@@ -4,9 +4,10 @@ use http::StatusCode;
 
 use super::Page;
 use super::queue::Loss;
+use super::registry::Sharing;
 use super::stream::{NotAdded, SubscribedBy};
 use crate::error::Refusal;
-use crate::topic::{AsTopic, EventPlan, SinceError, Subscribable};
+use crate::topic::{AsTopic, EventPlan, SinceError, Subscribable, TopicKey};
 
 impl Page {
     /// Pushes everything published to the topic to the page, as events of this name, until
@@ -21,6 +22,11 @@ impl Page {
     /// The messages of a replay leave a quarter of the limits `messages` and `bytes` of the page
     /// free: if they do not fit, `replay` pushes the newest that do, and `since` fails with
     /// [`SinceError::TooFarBehind`].
+    ///
+    /// If several servers share a log, all of them know the subscription, unless the topic is a
+    /// [`Topic::local`](crate::topic::Topic::local): the page keeps it on another server, and it can
+    /// be made on any. A page that is on no server, because its server has died, keeps it for a
+    /// quarter of an hour.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -47,12 +53,17 @@ impl Page {
     ) -> Result<(), PageSubscribeError> {
         let plan = EventPlan::new(event, topic);
         let pages = &self.pages;
-        let stream = pages
-            .find_or_reopen(&self.id.text, &self.session)
-            .filter(|stream| !stream.is_renewed(&self.session))
-            .ok_or(PageSubscribeError::Ended)?;
-        let loss = Loss::of_ending(&plan);
-        let added = pages.subscribe_stream(&stream, &plan, SubscribedBy::Page, loss)?;
+        let Some(stream) = pages.find_or_reopen(&self.id.text, &self.session) else {
+            return self.subscribe_elsewhere(&plan);
+        };
+        if stream.is_renewed(&self.session) {
+            return Err(PageSubscribeError::Ended);
+        }
+        let (by, loss) = (
+            (SubscribedBy::Page, Sharing::Everywhere),
+            Loss::of_ending(&plan),
+        );
+        let added = pages.subscribe_stream(&stream, &plan, by, loss)?;
         added.finish(plan.topic.key.name());
         Ok(())
     }
@@ -70,12 +81,39 @@ impl Page {
     /// ```
     pub fn unsubscribe(&self, topic: impl AsTopic) -> bool {
         let key = topic.as_topic_ref().key;
-        let stream = self.pages.find(&self.id.text);
-        let stream = stream.filter(|stream| !stream.is_renewed(&self.session));
-        stream.is_some_and(|stream| {
-            self.pages
-                .unsubscribe_stream(&stream, &key, SubscribedBy::Page)
-        })
+        let Some(stream) = self.pages.find(&self.id.text) else {
+            return self.unsubscribe_elsewhere(&key);
+        };
+        let by = (SubscribedBy::Page, Sharing::Everywhere);
+        !stream.is_renewed(&self.session) && self.pages.unsubscribe_stream(&stream, &key, by)
+    }
+
+    /// Subscribes a page that this node does not have.
+    #[cfg(feature = "cluster")]
+    fn subscribe_elsewhere(&self, plan: &EventPlan) -> Result<(), PageSubscribeError> {
+        let (page, max) = (&self.id.text, self.pages.max_subscriptions());
+        if self.pages.shared_subscriptions_of(page) >= max {
+            return Err(PageSubscribeError::TooMany { max });
+        }
+        let is_known = self.pages.subscribe_elsewhere(page, &self.session, plan);
+        is_known.then_some(()).ok_or(PageSubscribeError::Ended)
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    #[expect(clippy::unused_self, reason = "only a shared log has other nodes")]
+    const fn subscribe_elsewhere(&self, _: &EventPlan) -> Result<(), PageSubscribeError> {
+        Err(PageSubscribeError::Ended)
+    }
+
+    #[cfg(feature = "cluster")]
+    fn unsubscribe_elsewhere(&self, topic: &TopicKey) -> bool {
+        self.pages.unsubscribe_elsewhere(&self.id.text, topic)
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    #[expect(clippy::unused_self, reason = "only a shared log has other nodes")]
+    const fn unsubscribe_elsewhere(&self, _: &TopicKey) -> bool {
+        false
     }
 }
 

@@ -12,6 +12,9 @@ pub(crate) trait SessionPages: Send + Sync {
     /// Notifies the pages of this session that a logon has replaced it with `now`, a session of
     /// this user.
     fn renewed(&self, before: SessionGeneration, now: SessionGeneration, user: Option<&str>);
+    /// On another server, a logon has given a session this generation and user.
+    #[cfg(feature = "cluster")]
+    fn renewed_elsewhere(&self, now: SessionGeneration, user: Option<&str>);
     /// Subscribes all pages of a session of this user, now and later.
     fn subscribe(
         &self,

@@ -17,8 +17,9 @@ impl Session {
     /// logon do not get it. If the session is already subscribed to the topic, this has no effect.
     /// A page that is subscribed by `Page::subscribe` too gets both events.
     ///
-    /// If several servers share the sessions, each of them subscribes its own pages to its own
-    /// topic.
+    /// If several servers share a log, all of them know the subscription, unless the topic is a
+    /// [`Topic::local`](crate::topic::Topic::local): also the pages of the session on other servers
+    /// get it. If they only share the sessions, each server subscribes its own pages.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {

@@ -19,14 +19,23 @@ impl Declarations {
     /// If it names a topic that another declaration names as well. Within one `topics!` block, and
     /// between blocks that are given to the server, the compiler reports that.
     pub(super) fn add(&self, declared: Declared) {
+        #[cfg_attr(
+            not(feature = "cluster"),
+            expect(
+                irrefutable_let_patterns,
+                reason = "only other nodes declare elsewhere"
+            )
+        )]
+        let Declared::Here { declaration, id } = declared else {
+            return;
+        };
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if known.contains_key(&declared.id) {
+        if known.contains_key(&id) {
             return;
         }
         drop(known);
-        let declaration = declared.declaration;
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let mut others = known.iter().filter(|(id, _)| **id != declared.id);
+        let mut others = known.iter().filter(|(known, _)| **known != id);
         let conflict = others.find_map(|(_, other)| {
             let name = common_name(declaration.parts(), other.parts())?;
             Some((other.pattern(), name))
@@ -36,7 +45,7 @@ impl Declarations {
             let pattern = declaration.pattern();
             panic!("the topics `{other}` and `{pattern}` both name \"{name}\": change one pattern");
         }
-        known.insert(declared.id, declaration);
+        known.insert(id, declaration);
     }
 }
 
@@ -86,7 +95,7 @@ mod tests {
         static HALL: Declaration = Declaration::new("hall/{id}", &[Text("hall"), Parameter]);
         static LOBBY: Declaration = Declaration::new("room/lobby", &[Text("room"), Text("lobby")]);
         let declarations = Declarations::default();
-        let declared = |declaration, id| Declared { declaration, id };
+        let declared = |declaration, id| Declared::Here { declaration, id };
         for _ in 0..2 {
             declarations.add(declared(&ROOM, TypeId::of::<u8>()));
             declarations.add(declared(&HALL, TypeId::of::<u16>()));

@@ -233,7 +233,7 @@ impl<T: 'static> TopicRef<T> {
 }
 
 pub(super) fn declared<D: DeclaredTopic + ?Sized>() -> Declared {
-    Declared {
+    Declared::Here {
         declaration: D::DECLARATION,
         id: TypeId::of::<D>(),
     }

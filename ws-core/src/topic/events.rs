@@ -89,7 +89,7 @@ impl EventPlan {
 
     /// Whether a page that was away can get what it has missed.
     pub(crate) fn continuity(&self) -> Continuity {
-        match self.topic.declared.map(|declared| declared.declaration) {
+        match self.topic.declared {
             Some(topic) if topic.kept().is_some() => Continuity::History,
             Some(topic) if !topic.is_logged() => Continuity::BestEffort,
             _ => Continuity::None,
@@ -99,6 +99,28 @@ impl EventPlan {
     /// The name of the events.
     pub(crate) const fn event(&self) -> &Arc<str> {
         &self.event
+    }
+
+    /// Subscribes to a topic that another node has declared.
+    #[cfg(feature = "cluster")]
+    pub(super) fn elsewhere(
+        event: &str,
+        topic: TopicRef<()>,
+        start: Start,
+        is_bare_text: bool,
+    ) -> Self {
+        Self {
+            topic,
+            start,
+            event: event.into(),
+            is_bare_text,
+        }
+    }
+
+    /// Whether text of the topic is never JSON.
+    #[cfg(feature = "cluster")]
+    pub(super) const fn is_bare_text(&self) -> bool {
+        self.is_bare_text
     }
 
     /// The subscriber with this recipient.

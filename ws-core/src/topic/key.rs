@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::declaration::Declaration;
-use crate::log::TopicName;
+use crate::log::{HistoryLimits, TopicName};
 
 /// Identifies a topic: its name and its type, or its name and declaration.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -27,11 +27,38 @@ impl TopicKey {
     }
 }
 
-/// A declaration, and the type that carries it.
+/// The declaration of a topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Declared {
-    pub(super) declaration: &'static Declaration,
-    pub(super) id: TypeId,
+pub(super) enum Declared {
+    /// By this program: with the type that carries it.
+    Here {
+        declaration: &'static Declaration,
+        id: TypeId,
+    },
+    /// By another node: what this one knows of it.
+    #[cfg(feature = "cluster")]
+    Elsewhere {
+        kept: Option<HistoryLimits>,
+        is_logged: bool,
+    },
+}
+
+impl Declared {
+    pub(super) const fn kept(&self) -> Option<HistoryLimits> {
+        match self {
+            Self::Here { declaration, .. } => declaration.kept(),
+            #[cfg(feature = "cluster")]
+            Self::Elsewhere { kept, .. } => *kept,
+        }
+    }
+
+    pub(super) const fn is_logged(&self) -> bool {
+        match self {
+            Self::Here { declaration, .. } => declaration.is_logged(),
+            #[cfg(feature = "cluster")]
+            Self::Elsewhere { is_logged, .. } => *is_logged,
+        }
+    }
 }
 
 /// The topic of one call.
@@ -67,6 +94,22 @@ impl<T: 'static> TopicRef<T> {
         Self {
             key: TopicKey::Declared(name),
             declared: Some(declared),
+            values: PhantomData,
+        }
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl TopicRef<()> {
+    /// A topic that another node has declared.
+    pub(super) const fn elsewhere(
+        name: TopicName,
+        kept: Option<HistoryLimits>,
+        is_logged: bool,
+    ) -> Self {
+        Self {
+            key: TopicKey::Declared(name),
+            declared: Some(Declared::Elsewhere { kept, is_logged }),
             values: PhantomData,
         }
     }

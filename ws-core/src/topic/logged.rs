@@ -116,7 +116,7 @@ impl Topics {
             self.declarations.add(declared);
         }
         match (key, declared) {
-            (TopicKey::Declared(name), Some(declared)) if declared.declaration.is_logged() => {
+            (TopicKey::Declared(name), Some(declared)) if declared.is_logged() => {
                 self.publish_logged(name, declared, value.to_message(), exclude)
             }
             #[cfg(feature = "cluster")]
@@ -170,7 +170,7 @@ impl Topics {
         }
         let key = TopicKey::Declared(name.clone());
         let published = message.map_err(PublishError::Encode).and_then(|message| {
-            let history = declared.declaration.kept();
+            let history = declared.kept();
             let published = self.log.log.publish(&name, &message, history, |at| {
                 // Looked up under the lock of the lane: a subscriber that has continued from the
                 // history gets every later message.
@@ -227,7 +227,7 @@ impl Topics {
         let key = &topic.key;
         #[cfg(feature = "cluster")]
         if let (TopicKey::Declared(name), Some(shared)) = (key, self.log.shared.get())
-            && let Some(declared) = topic.declared.filter(|it| it.declaration.is_logged())
+            && let Some(declared) = topic.declared.filter(Declared::is_logged)
         {
             return self.subscribe_shared(shared, name, declared, subscriber, start, capacity);
         }
@@ -284,7 +284,7 @@ impl Topics {
         let from = self.position_of_start(name, start)?;
         #[cfg(feature = "cluster")]
         if let (Some(shared), Some(declared)) = (self.log.shared.get(), topic.declared) {
-            let limits = declared.declaration.kept();
+            let limits = declared.kept();
             return Self::resubscribe_shared(shared, name, limits, from, capacity, |messages| {
                 let earlier = existing.replace_after(subscriber, |subscriber, topic| {
                     deliver_positioned(subscriber, topic, messages, &mut after_unlock);

@@ -72,7 +72,7 @@ impl Topics {
         exclude: Exclude,
     ) -> PublishOutcome {
         let message = message.map_err(PublishError::Encode).map(|message| {
-            let history = declared.declaration.kept();
+            let history = declared.kept();
             logged_message(name.clone(), &message, history, exclude)
         });
         let key = TopicKey::Declared(name.clone());

@@ -138,7 +138,7 @@ impl Topics {
         capacity: impl Fn() -> ReplayCapacity + Send + Sync + 'static,
     ) -> Result<NewSubscription, SinceError> {
         let key = TopicKey::Declared(name.clone());
-        let limits = declared.declaration.kept();
+        let limits = declared.kept();
         let position = match start {
             Start::Since(position) => Some(position.open(name, &self.log.context.sealer)?),
             Start::Now | Start::Replay(_) => None,
@@ -212,7 +212,7 @@ impl Topics {
         declared: Declared,
         from: Position,
     ) -> Result<(), SinceError> {
-        let limits = declared.declaration.kept();
+        let limits = declared.kept();
         shared.node.with_lane(shared.node.lane_of(name), |opened| {
             match First::Behind(from).messages(opened, name, limits, Instant::now()) {
                 Err(NotNow::Gap) => Err(SinceError::Gap),

@@ -58,7 +58,7 @@ const NUMBER_TTL: Duration = Duration::from_secs(10 * 60);
 /// | `ws:{N}:relayed` | stream | the last 1,000 relayed entries |
 /// | `ws:{N}:history:TOPIC` | list | the history of a topic |
 /// | `ws:{N}:number:NODE` | string | the last entry of a node that is in histories |
-/// | `ws:{members}:…` | set, hashes | the members of each node |
+/// | `ws:{members}:…` | set, hashes | the members of each node; of node 0, the subscriptions of pages and sessions |
 /// | `ws:{lanes}` | string | the number of lanes, the hash and the servers of Redis, the same for all |
 ///
 /// All keys expire: histories after their `keep`, all others within an hour of the last use.

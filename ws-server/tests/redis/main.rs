@@ -17,4 +17,5 @@ mod server;
 mod servers;
 mod sessions;
 mod several;
+mod subscriptions;
 mod tls;

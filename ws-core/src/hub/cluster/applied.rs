@@ -53,11 +53,22 @@ impl Apply for HubState {
                     presence.apply_read(shared.node(), (*kind, content), *at, by)
                 }
                 Record::Cleared => Some(presence.clear_read(shared.node(), *incarnation, *at)),
+                Record::Notice {
+                    kind: NoticeKind::Subscription,
+                    content,
+                } => {
+                    let pages = &hub.inner.pages;
+                    let read = pages.subscription_read(content, author, *incarnation);
+                    read.unwrap_or_default()
+                }
                 Record::Notice { kind, content } => hub.notice_read(*kind, content, author),
                 Record::Message(_) | Record::Recall | Record::Died(_) | Record::Unknown => None,
             },
             Event::Reset { at, .. } => {
                 presence.reset_lane(at.lane);
+                if at.lane == Lane::CONTROL {
+                    hub.inner.pages.subscriptions_lost();
+                }
                 topics.reset_lane(shared, at.lane)
             }
             _ => None,
@@ -71,16 +82,34 @@ impl Apply for HubState {
 
     fn load_members(&self, members: Vec<RecordedMember>) {
         if let Some(hub) = self.hub() {
+            let is_common = |member: &RecordedMember| member.node == Incarnation::NONE;
+            let (common, members): (Vec<_>, Vec<_>) = members.into_iter().partition(is_common);
             hub.presence().load_members(&members);
+            hub.inner.pages.load_subscriptions(&common);
         }
     }
 
     fn died(&self, dead: Incarnation) {
-        self.with_node(|hub, node| hub.presence().died(node, dead));
+        self.with_node(|hub, node| {
+            hub.presence().died(node, dead);
+            hub.inner.pages.subscriber_died(dead);
+        });
     }
 
     fn announce(&self, lane: Lane) {
         self.with_node(|hub, node| hub.presence().announce(node, lane));
+        if lane == Lane::CONTROL
+            && let Some(hub) = self.hub()
+        {
+            hub.inner.pages.announce_subscriptions();
+        }
+    }
+
+    fn beat(&self) {
+        if let Some(hub) = self.hub() {
+            let idle = hub.sessions().limits().idle;
+            hub.inner.pages.check_subscriptions(idle);
+        }
     }
 
     fn set_lag(&self, lag: Lag) {
@@ -117,8 +146,8 @@ impl Hub {
                 let notice = SessionNotice::read(content)?;
                 Some(Box::new(move || hub.sessions().apply(notice)))
             }
-            // The node has done it.
-            NoticeKind::Leaving => None,
+            // The node has done it, or it was applied already.
+            NoticeKind::Leaving | NoticeKind::Subscription => None,
             NoticeKind::Disconnect => {
                 let notice = DisconnectNotice::read(content)?;
                 Some(Box::new(move || {

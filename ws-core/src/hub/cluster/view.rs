@@ -29,6 +29,9 @@ pub struct ClusterView {
     /// Entries and records that this server has skipped, because a later version or another program
     /// has written them.
     pub skipped: u64,
+    /// The subscriptions of pages and sessions that all servers know: at most 262,144. Later ones
+    /// are only on the server on which they were made, and are logged at ERROR.
+    pub subscriptions: usize,
 }
 
 /// A server of a cluster, by its last heartbeat.
@@ -93,6 +96,7 @@ impl Hub {
             is_ready: node.is_ready(),
             silence: node.silence(),
             skipped: node.skipped().unread(),
+            subscriptions: self.inner.pages.shared_subscriptions(),
         })
     }
 }

@@ -255,7 +255,8 @@ pub struct MemberChange {
     pub value: Option<Bytes>,
 }
 
-/// A member of a node.
+/// A member of a node. [`Incarnation`] 0 is no node: what all nodes have in common, such as the
+/// subscriptions of pages.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RecordedMember {
     /// The node.

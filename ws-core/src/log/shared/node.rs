@@ -70,8 +70,12 @@ pub(crate) trait Apply: Send + Sync + 'static {
         apply();
     }
 
-    /// Adds the members that nodes have recorded before this one has started.
+    /// Adds the members that nodes have recorded before this one has started, and what no node owns
+    /// ([`Incarnation::NONE`]).
     fn load_members(&self, _members: Vec<RecordedMember>) {}
+
+    /// A heartbeat of this node was read: time has passed in the log.
+    fn beat(&self) {}
 
     /// A node is dead: its members have left.
     fn died(&self, _node: Incarnation) {}
@@ -146,6 +150,8 @@ struct NodeShared {
     /// [`MAX_INCARNATIONS`].
     noted_nodes: Mutex<HashSet<Incarnation>>,
     recorder: Mutex<Recorder>,
+    /// Records what no node owns, under [`Incarnation::NONE`].
+    common: Mutex<Recorder>,
     /// The recorder has something to send.
     noted: Notify,
     skipped: Mutex<SkippedCounts>,
@@ -197,6 +203,16 @@ impl NodeShared {
         self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The recorder of this node, or of what no node owns.
+    fn recorder_of(&self, node: Incarnation) -> MutexGuard<'_, Recorder> {
+        let recorder = if node == Incarnation::NONE {
+            &self.common
+        } else {
+            &self.recorder
+        };
+        recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn deaths(&self) -> MutexGuard<'_, Vec<Incarnation>> {
         self.deaths.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -232,6 +248,7 @@ impl Node {
             liveness: Mutex::default(),
             noted_nodes: Mutex::default(),
             recorder: Mutex::default(),
+            common: Mutex::default(),
             noted: Notify::new(),
             skipped: Mutex::default(),
             deaths: Mutex::default(),
@@ -361,6 +378,14 @@ impl Node {
         self.shared.noted.notify_one();
     }
 
+    /// Notes a state that no node owns, for nodes that start later; `None` if it has ended.
+    pub(crate) fn note_common(&self, key: Bytes, value: Option<Bytes>) {
+        self.shared
+            .recorder_of(Incarnation::NONE)
+            .replace(key, value);
+        self.shared.noted.notify_one();
+    }
+
     /// Notes that another node has members: it is dead unless it has heartbeats.
     pub(crate) fn note_node(&self, node: Incarnation) {
         self.shared.note_node(node);
@@ -425,7 +450,9 @@ impl Node {
                 && !lane.must_announce.load(Ordering::Relaxed)
                 && !lane.must_announce_later.load(Ordering::Relaxed)
         };
-        self.shared.lanes.iter().all(is_idle) && self.shared.recorder().is_empty()
+        self.shared.lanes.iter().all(is_idle)
+            && self.shared.recorder().is_empty()
+            && self.shared.recorder_of(Incarnation::NONE).is_empty()
     }
 
     /// The last entries that were read, of all lanes that were opened.

@@ -30,6 +30,11 @@ impl Recorder {
         self.changes.insert(key, value);
     }
 
+    /// Notes a change of what no node owns: other nodes may change it too.
+    pub(super) fn replace(&mut self, key: Bytes, value: Option<Bytes>) {
+        self.changes.insert(key, value);
+    }
+
     /// All members in the topics of a lane have left.
     pub(super) fn clear(&mut self, lane: Lane) {
         let members = self.members.remove(&lane).unwrap_or_default();

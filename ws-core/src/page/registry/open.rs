@@ -78,6 +78,7 @@ impl Pages {
         self.end_all(&evicted);
         if request.is_none() {
             self.join_session_topics(&stream);
+            self.join_page_topics(&stream);
         }
         self.watch(&stream, deadline_after(Instant::now(), self.limits.grace));
         Ok(stream)

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Pages;
-use super::topics::Deferred;
+use super::topics::{Deferred, Sharing};
 use crate::log::Cursor;
 use crate::page::queue::Loss;
 use crate::page::stream::{NotAdded, Stream, SubscribedBy};
 use crate::session::{Session, SessionGeneration, SessionId, SessionSubscribeError};
-use crate::topic::{AfterUnlock, Continuity, EventPlan, SinceError, TopicKey};
+use crate::topic::{Continuity, EventPlan, SinceError, TopicKey};
 
 /// The subscriptions of all sessions.
 #[derive(Default)]
@@ -74,6 +74,7 @@ impl Pages {
         generation: SessionGeneration,
         user: Option<&str>,
         plan: &EventPlan,
+        sharing: Sharing,
     ) -> Result<(), SessionSubscribeError> {
         let mut deferred = Deferred::default();
         // Locked throughout: a page that opens meanwhile waits, and is subscribed then.
@@ -91,6 +92,12 @@ impl Pages {
             self.subscribe_all(generation, plan, &mut deferred)
                 .map_err(SessionSubscribeError::Since)
         };
+        #[cfg(feature = "cluster")]
+        if added.is_ok() && sharing == Sharing::Everywhere {
+            self.share_session_topic(generation.id, (generation.renewals, user), plan);
+        }
+        #[cfg(not(feature = "cluster"))]
+        let _ = sharing;
         if added.is_ok() && !is_known {
             plans.list.push(SessionPlan {
                 plan: plan.for_later(),
@@ -115,7 +122,7 @@ impl Pages {
     ) -> Result<(), SinceError> {
         self.topics.check_start(&plan.topic, &plan.start)?;
         for stream in self.streams_of_session(generation) {
-            self.subscribe_or_lose(&stream, plan, deferred);
+            self.subscribe_or_lose(&stream, plan, SubscribedBy::Session, deferred);
         }
         Ok(())
     }
@@ -123,16 +130,22 @@ impl Pages {
     /// Subscribes a page that opens, or that has moved to another session.
     pub(super) fn join_session_topics(&self, stream: &Arc<Stream>) {
         let mut deferred = Deferred::default();
-        let topics = self.session_topics.lock();
-        for plan in plans_of(&topics, &stream.session()) {
-            self.subscribe_later(stream, plan, &mut deferred);
+        let mut topics = self.session_topics.lock();
+        let session = stream.session();
+        // Another node may have seen the logon.
+        if let Some(plans) = topics.get_mut(&session.generation().id) {
+            plans.renewals = plans.renewals.max(session.renewals());
+        }
+        for plan in plans_of(&topics, &session) {
+            self.subscribe_later(stream, plan, SubscribedBy::Session, &mut deferred);
         }
         drop(topics);
         deferred.finish();
     }
 
-    /// Continues the subscriptions of its session for a page that returns with this cursor. If that
-    /// is impossible for one of them, nothing is subscribed.
+    /// Continues the subscriptions of its session, and what the page was subscribed to on another
+    /// node, for a page that returns with this cursor. If that is impossible for one of them,
+    /// nothing is subscribed.
     pub(in crate::page) fn continue_session_topics(
         &self,
         stream: &Arc<Stream>,
@@ -141,63 +154,117 @@ impl Pages {
         let mut deferred = Deferred::default();
         let topics = self.session_topics.lock();
         let session = stream.session();
-        let plans: Vec<_> = plans_of(&topics, &session)
-            .filter(|plan| plan.continuity() == Continuity::History)
-            .map(|plan| plan.behind(cursor))
+        let of_session = plans_of(&topics, &session).cloned();
+        let of_session = of_session.map(|plan| (SubscribedBy::Session, plan));
+        let of_page = self.page_plans(stream).into_iter();
+        let of_page = of_page.map(|plan| (SubscribedBy::Page, plan));
+        let plans: Vec<_> = of_session
+            .chain(of_page)
+            .filter(|(_, plan)| plan.continuity() == Continuity::History)
+            .map(|(by, plan)| (by, plan.behind(cursor)))
             .collect();
-        for plan in &plans {
+        for (_, plan) in &plans {
             self.topics.check_start(&plan.topic, &plan.start)?;
         }
-        for plan in &plans {
-            self.subscribe_or_lose(stream, plan, &mut deferred);
+        for (by, plan) in &plans {
+            self.subscribe_or_lose(stream, plan, *by, &mut deferred);
         }
         drop(topics);
         deferred.finish();
         Ok(())
     }
 
-    fn subscribe_for_session(
+    /// Subscribes a page to a plan that was checked. If the history has lost its oldest message
+    /// since, the page gets a reset.
+    fn subscribe_or_lose(
         &self,
         stream: &Arc<Stream>,
         plan: &EventPlan,
-    ) -> Result<AfterUnlock, NotAdded<SinceError>> {
+        by: SubscribedBy,
+        deferred: &mut Deferred,
+    ) {
         let loss = Loss::of_continuing(plan);
-        self.subscribe_stream(stream, plan, SubscribedBy::Session, loss)
-    }
-
-    /// Subscribes a page to a plan that was checked. If the history has lost its oldest message
-    /// since, the page gets a reset.
-    fn subscribe_or_lose(&self, stream: &Arc<Stream>, plan: &EventPlan, deferred: &mut Deferred) {
-        match self.subscribe_for_session(stream, plan) {
+        match self.subscribe_stream(stream, plan, (by, Sharing::Here), loss) {
             Ok(after_unlock) => deferred.push(plan.topic.key.clone(), after_unlock),
             Err(NotAdded::Failed(_)) => {
                 stream.lose();
-                self.subscribe_later(stream, plan, deferred);
+                self.subscribe_later(stream, plan, by, deferred);
             }
             Err(NotAdded::Ended | NotAdded::TooMany(_)) => {}
         }
     }
 
-    fn subscribe_later(&self, stream: &Arc<Stream>, plan: &EventPlan, deferred: &mut Deferred) {
+    fn subscribe_later(
+        &self,
+        stream: &Arc<Stream>,
+        plan: &EventPlan,
+        by: SubscribedBy,
+        deferred: &mut Deferred,
+    ) {
         let plan = plan.for_later();
-        // It fails only if the page has ended.
-        if let Ok(after_unlock) = self.subscribe_for_session(stream, &plan) {
+        let loss = Loss::of_continuing(&plan);
+        // It fails only if the page has ended, or has too many subscriptions of its handler.
+        if let Ok(after_unlock) = self.subscribe_stream(stream, &plan, (by, Sharing::Here), loss) {
             deferred.push(plan.topic.key, after_unlock);
         }
     }
 
     /// Ends the subscription of a session to a topic. Returns whether there was one.
     pub(super) fn unsubscribe_session(&self, session: SessionGeneration, topic: &TopicKey) -> bool {
-        self.end_session_topics(session.id, |plans| {
-            let is_it = |plan: &mut SessionPlan| plan.key() == topic;
-            plans.list.extract_if(.., is_it).collect()
+        let mut topics = self.session_topics.lock();
+        #[cfg(feature = "cluster")]
+        self.share_session_removal(session.id, topic);
+        let removed = remove_plans(&mut topics, session.id, |plan| plan.key() == topic);
+        drop(topics);
+        self.unsubscribe_removed(session.id, &removed)
+    }
+
+    /// Another node has subscribed a session.
+    #[cfg(feature = "cluster")]
+    pub(super) fn subscribe_session_read(
+        &self,
+        generation: SessionGeneration,
+        user: Option<&str>,
+        plan: &EventPlan,
+    ) {
+        let added = self.subscribe_session(generation, user, plan, Sharing::Here);
+        if let Err(error) = added {
+            let topic = plan.topic.key.name();
+            tracing::debug!(topic, %error, "the subscription of a session is not known here");
+        }
+    }
+
+    /// Another node has ended the subscription of a session, or nobody knows it any more.
+    #[cfg(feature = "cluster")]
+    pub(super) fn unsubscribe_session_read(&self, id: SessionId, topic: &TopicKey) {
+        let mut topics = self.session_topics.lock();
+        let removed = remove_plans(&mut topics, id, |plan| plan.key() == topic);
+        drop(topics);
+        self.unsubscribe_removed(id, &removed);
+    }
+
+    /// Whether a page of this session is here.
+    #[cfg(feature = "cluster")]
+    pub(super) fn has_pages_of(&self, id: SessionId) -> bool {
+        let topics = self.session_topics.lock();
+        let Some(plans) = topics.get(&id) else {
+            return false;
+        };
+        let latest = plans.renewals;
+        let first = plans.list.iter().map(|plan| plan.renewals).min();
+        drop(topics);
+        let mut all = first.unwrap_or(latest)..=latest;
+        all.any(|renewals| {
+            let generation = SessionGeneration { id, renewals };
+            !self.streams_of_session(generation).is_empty()
         })
     }
 
     fn unsubscribe_pages(&self, id: SessionId, latest: u32, plan: &SessionPlan) {
         for renewals in plan.renewals..=latest {
             for stream in self.streams_of_session(SessionGeneration { id, renewals }) {
-                self.unsubscribe_stream(&stream, plan.key(), SubscribedBy::Session);
+                let by = (SubscribedBy::Session, Sharing::Here);
+                self.unsubscribe_stream(&stream, plan.key(), by);
             }
         }
     }
@@ -209,43 +276,69 @@ impl Pages {
 
     /// A logon has given a session this user. Subscriptions that were made for another user end.
     pub(super) fn renew_session_topics(&self, now: SessionGeneration, user: Option<&str>) {
-        self.end_session_topics(now.id, |plans| {
+        let mut topics = self.session_topics.lock();
+        if let Some(plans) = topics.get_mut(&now.id) {
             plans.renewals = plans.renewals.max(now.renewals);
-            let is_over = |plan: &mut SessionPlan| !plan.is_for(user);
-            plans.list.extract_if(.., is_over).collect()
-        });
+        }
+        let removed = remove_plans(&mut topics, now.id, |plan| !plan.is_for(user));
+        self.forget_plans(now.id, &removed);
+        drop(topics);
+        self.unsubscribe_removed(now.id, &removed);
     }
 
     /// A session has ended, up to this logon.
     pub(super) fn end_session(&self, session: SessionGeneration) {
-        self.end_session_topics(session.id, |plans| {
-            if plans.renewals <= session.renewals {
-                std::mem::take(&mut plans.list)
-            } else {
-                Vec::new()
-            }
-        });
+        let mut topics = self.session_topics.lock();
+        let is_over = topics
+            .get(&session.id)
+            .is_some_and(|plans| plans.renewals <= session.renewals);
+        let removed = remove_plans(&mut topics, session.id, |_| is_over);
+        self.forget_plans(session.id, &removed);
+        drop(topics);
+        self.unsubscribe_removed(session.id, &removed);
     }
 
-    /// Ends the subscriptions that `remove` takes out. Returns whether there were any.
-    fn end_session_topics(
-        &self,
-        id: SessionId,
-        remove: impl FnOnce(&mut SessionPlans) -> Vec<SessionPlan>,
-    ) -> bool {
-        let mut topics = self.session_topics.lock();
-        let Some(plans) = topics.get_mut(&id) else {
-            return false;
-        };
-        let removed = remove(plans);
-        let latest = plans.renewals;
-        if plans.list.is_empty() {
-            topics.remove(&id);
-        }
-        drop(topics);
-        for plan in &removed {
-            self.unsubscribe_pages(id, latest, plan);
-        }
-        !removed.is_empty()
+    /// Subscriptions have ended on all nodes.
+    #[cfg(feature = "cluster")]
+    fn forget_plans(&self, id: SessionId, removed: &RemovedPlans) {
+        let keys: Vec<_> = removed.list.iter().map(SessionPlan::key).collect();
+        self.forget_session_topics(id, &keys);
     }
+
+    #[cfg(not(feature = "cluster"))]
+    #[expect(clippy::unused_self, reason = "only a shared log has other nodes")]
+    const fn forget_plans(&self, _: SessionId, _: &RemovedPlans) {}
+
+    /// Unsubscribes the pages of a session. Returns whether there was a subscription.
+    fn unsubscribe_removed(&self, id: SessionId, removed: &RemovedPlans) -> bool {
+        for plan in &removed.list {
+            self.unsubscribe_pages(id, removed.latest, plan);
+        }
+        !removed.list.is_empty()
+    }
+}
+
+/// Subscriptions of a session that have ended.
+struct RemovedPlans {
+    list: Vec<SessionPlan>,
+    /// The most logons of the session that are known.
+    latest: u32,
+}
+
+/// Takes out the subscriptions of a session that are over.
+fn remove_plans(
+    topics: &mut HashMap<SessionId, SessionPlans>,
+    id: SessionId,
+    is_over: impl Fn(&SessionPlan) -> bool,
+) -> RemovedPlans {
+    let Some(plans) = topics.get_mut(&id) else {
+        let (list, latest) = (Vec::new(), 0);
+        return RemovedPlans { list, latest };
+    };
+    let list = plans.list.extract_if(.., |plan| is_over(plan)).collect();
+    let latest = plans.renewals;
+    if plans.list.is_empty() {
+        topics.remove(&id);
+    }
+    RemovedPlans { list, latest }
 }

@@ -11,6 +11,15 @@ use crate::topic::{
     Subscriber, Subscription, TopicKey,
 };
 
+/// Which nodes know a subscription of a page, if several share the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::page) enum Sharing {
+    /// The page keeps it on any node.
+    Everywhere,
+    /// Something else makes it again on another node, or the others know it already.
+    Here,
+}
+
 impl Pages {
     /// Subscribes a page. If this caller has subscribed it to the topic already, that has no effect,
     /// but a plan with a position replaces the subscription.
@@ -18,7 +27,7 @@ impl Pages {
         &self,
         stream: &Arc<Stream>,
         plan: &EventPlan,
-        by: SubscribedBy,
+        (by, sharing): (SubscribedBy, Sharing),
         loss: Loss,
     ) -> Result<AfterUnlock, NotAdded<SinceError>> {
         let max = match by {
@@ -51,7 +60,18 @@ impl Pages {
                     .resubscribe(existing, topic, subscriber, start, capacity())?;
             Ok((None, replaced.after_unlock))
         };
-        stream.topics().add((by, loss), &topic.key, max, subscribe)
+        stream
+            .topics()
+            .add((by, loss), &topic.key, max, |existing| {
+                let added = subscribe(existing)?;
+                #[cfg(feature = "cluster")]
+                if sharing == Sharing::Everywhere {
+                    self.share_page_topic(stream.id(), &stream.session(), plan);
+                }
+                #[cfg(not(feature = "cluster"))]
+                let _ = sharing;
+                Ok(added)
+            })
     }
 
     /// Ends the subscription of a page to a topic. Returns whether there was one.
@@ -59,10 +79,47 @@ impl Pages {
         &self,
         stream: &Stream,
         topic: &TopicKey,
-        by: SubscribedBy,
+        (by, sharing): (SubscribedBy, Sharing),
     ) -> bool {
-        let unsubscribe = |subscription| self.topics.unsubscribe(subscription);
+        let unsubscribe = |subscription| {
+            #[cfg(feature = "cluster")]
+            if sharing == Sharing::Everywhere {
+                self.share_page_removal(stream.id(), topic);
+            }
+            #[cfg(not(feature = "cluster"))]
+            let _ = sharing;
+            self.topics.unsubscribe(subscription)
+        };
         stream.topics().remove(by, topic, unsubscribe).is_some()
+    }
+}
+
+impl Pages {
+    /// Subscribes a page that has come from another node to what it was subscribed to there, and
+    /// makes this node write its subscriptions.
+    #[cfg(feature = "cluster")]
+    pub(super) fn join_page_topics(&self, stream: &Arc<Stream>) {
+        let mut deferred = Deferred::default();
+        for plan in self.page_plans(stream) {
+            let (by, loss) = ((SubscribedBy::Page, Sharing::Here), Loss::of_ending(&plan));
+            // It fails only if the page has ended, or has too many subscriptions of its handler.
+            if let Ok(after_unlock) = self.subscribe_stream(stream, &plan, by, loss) {
+                deferred.push(plan.topic.key, after_unlock);
+            }
+        }
+        deferred.finish();
+        self.take_over_topics(stream);
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    #[expect(clippy::unused_self, reason = "only a shared log has other nodes")]
+    pub(super) const fn join_page_topics(&self, _: &Arc<Stream>) {}
+
+    /// What a page was subscribed to on another node.
+    #[cfg(not(feature = "cluster"))]
+    #[expect(clippy::unused_self, reason = "only a shared log has other nodes")]
+    pub(super) const fn page_plans(&self, _: &Arc<Stream>) -> Vec<EventPlan> {
+        Vec::new()
     }
 }
 

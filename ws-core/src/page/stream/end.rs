@@ -33,6 +33,18 @@ impl Stream {
         }
     }
 
+    /// Whether the handler was closed because its server ends, so that the page continues on another
+    /// one.
+    #[cfg(feature = "cluster")]
+    pub(in crate::page) fn continues_elsewhere(&self) -> bool {
+        let state = self.lock();
+        let code = state.ending.as_ref().map(Close::code);
+        matches!(
+            code,
+            Some(CloseCode::GOING_AWAY | CloseCode::SERVICE_RESTART)
+        )
+    }
+
     /// Ends the page if its deadline has passed. During a handshake the deadline stays watched,
     /// since the handshake may be refused.
     pub(in crate::page) fn expire(&self, now: Instant) -> FollowUp {

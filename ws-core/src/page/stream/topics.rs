@@ -101,6 +101,12 @@ impl TopicSubscriptions {
         Some(unsubscribe(state.list.swap_remove(at).subscription))
     }
 
+    /// Whether this caller has subscribed the page to the topic.
+    #[cfg(feature = "cluster")]
+    pub(in crate::page) fn has(&self, by: SubscribedBy, topic: &TopicKey) -> bool {
+        self.lock().find(by, topic).is_some()
+    }
+
     /// Whether the page will be wrong if it is away.
     pub(super) fn is_lossy(&self) -> bool {
         let state = self.lock();

@@ -12,6 +12,9 @@ impl Sessions {
             SessionNotice::Ended(ended) => {
                 for EndedSession { id, renewals } in ended {
                     registry.close_up_to(id, renewals);
+                    // This server may know only the subscriptions of the session.
+                    let ended = SessionGeneration { id, renewals };
+                    self.inner.backend.pages().for_each(|it| it.ended(ended));
                 }
             }
             SessionNotice::Renewed {
@@ -21,6 +24,8 @@ impl Sessions {
                 user,
             } => {
                 let now = SessionGeneration { id, renewals };
+                let pages = self.inner.backend.pages();
+                pages.for_each(|it| it.renewed_elsewhere(now, user.as_deref()));
                 for before in registry.renew(now, SessionKey::from_bytes(key)) {
                     let pages = self.inner.backend.pages();
                     pages.for_each(|it| it.renewed(before, now, user.as_deref()));

@@ -3,6 +3,7 @@
 const SESSION: u8 = 8;
 const DISCONNECT: u8 = 9;
 const LEAVING: u8 = 10;
+const SUBSCRIPTION: u8 = 16;
 
 /// The kinds of notices. Their contents are defined by what applies them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +14,8 @@ pub(crate) enum NoticeKind {
     Disconnect,
     /// The author ends, after everything that it has logged.
     Leaving,
+    /// The subscription of a page or a session has changed.
+    Subscription,
 }
 
 impl NoticeKind {
@@ -21,6 +24,7 @@ impl NoticeKind {
             Self::Session => SESSION,
             Self::Disconnect => DISCONNECT,
             Self::Leaving => LEAVING,
+            Self::Subscription => SUBSCRIPTION,
         }
     }
 
@@ -29,6 +33,7 @@ impl NoticeKind {
             SESSION => Some(Self::Session),
             DISCONNECT => Some(Self::Disconnect),
             LEAVING => Some(Self::Leaving),
+            SUBSCRIPTION => Some(Self::Subscription),
             _ => None,
         }
     }

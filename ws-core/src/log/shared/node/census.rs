@@ -99,5 +99,8 @@ impl NodeShared {
     pub(super) fn note_heartbeat(&self, author: Incarnation, heartbeat: &Heartbeat) {
         let is_own = self.identity().current == author;
         self.reports.read(author, heartbeat, is_own, Instant::now());
+        if is_own {
+            self.apply.beat();
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-use super::{Node, NodeShared};
+use super::{Node, NodeShared, Ticket};
 use crate::log::name::Lane;
 use crate::log::position::Position;
 use crate::log::shared::append::AppendError;
@@ -46,6 +46,15 @@ impl Node {
             return;
         }
         self.shared.queue_notice(kind, content, repeat);
+    }
+}
+
+impl Node {
+    /// Queues a notice for all nodes, this one included, and reports the outcome: it is not queued
+    /// again. The caller bounds the number of those that wait.
+    pub(crate) fn push_notice_once(&self, kind: NoticeKind, content: Bytes, ticket: Ticket) {
+        let record = Record::Notice { kind, content };
+        self.shared.push_record(Lane::CONTROL, record, ticket);
     }
 }
 

@@ -39,8 +39,9 @@ impl NodeShared {
         loop {
             match self.engine.all_members().await {
                 Ok(members) => {
-                    for member in &members {
-                        self.note_node(member.node);
+                    let nodes = members.iter().map(|member| member.node);
+                    for node in nodes.filter(|node| *node != Incarnation::NONE) {
+                        self.note_node(node);
                     }
                     self.apply.load_members(members);
                     return;
@@ -327,16 +328,16 @@ impl NodeShared {
     pub(super) async fn record_members(self: Arc<Self>) {
         let mut backoff = Backoff::new(self.options.incarnation);
         loop {
-            let changes = self.recorder().next();
-            let Some(changes) = changes else {
+            let current = self.identity().current;
+            let next = |node| Some((node, self.recorder_of(node).next()?));
+            let Some((node, changes)) = next(current).or_else(|| next(Incarnation::NONE)) else {
                 self.noted.notified().await;
                 continue;
             };
-            let node = self.identity().current;
             match self.engine.record_members(node, &changes).await {
                 Ok(()) => backoff.reset(),
                 Err(error) => {
-                    self.recorder().restore(changes);
+                    self.recorder_of(node).restore(changes);
                     tracing::debug!(%error, "members could not be recorded");
                     sleep(backoff.next()).await;
                 }
