@@ -24,8 +24,8 @@
 //!
 //! # Requirements
 //!
-//! Redis 7.0 or Valkey 7.2, or later: a primary, also one that sentinels choose, or several of them,
-//! but no Redis Cluster. `maxmemory-policy` must be `noeviction`, the default: any other policy
+//! Redis 7.0 or Valkey 7.2, or later: a primary, also one that sentinels choose, several of them, or
+//! a Redis Cluster. `maxmemory-policy` must be `noeviction`, the default: any other policy
 //! deletes sessions silently. A server that does not meet these requirements is not used.
 //!
 //! Every key begins with a prefix, `ws:` by default, and expires. A user for this library needs
@@ -35,6 +35,8 @@
 //! ACL SETUSER ws on >password ~ws:* +@read +@write +@connection +@scripting -@dangerous +info +time
 //! ```
 //!
+//! In a Redis Cluster it also needs `+cluster|nodes`, on every node.
+//!
 //! # When Redis is down
 //!
 //! A call waits at most a second for a connection, and at most 2.5 seconds for an answer. A
@@ -43,6 +45,7 @@
 mod address;
 mod backoff;
 mod channel;
+mod cluster;
 mod engine;
 mod error;
 mod info;
@@ -71,7 +74,7 @@ const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// Bytes of the longest prefix.
 const MAX_PREFIX: usize = 64;
 
-/// A Redis or Valkey server. Clones share its connections.
+/// A Redis or Valkey server, or a Redis Cluster. Clones share its connections.
 ///
 /// ```
 /// use ws_server::redis::Redis;
@@ -134,6 +137,21 @@ impl Redis {
     /// # }
     /// ```
     ///
+    /// Of a Redis Cluster, the URL has up to 16 nodes, which name the others:
+    /// `redis-cluster://user:password@host:port,host:port`, or `rediss-cluster://`. User and
+    /// password are those of all nodes. With TLS, nodes are called by the names that they announce
+    /// (`cluster-announce-hostname`), if any.
+    ///
+    /// ```
+    /// use ws_server::redis::Redis;
+    ///
+    /// # fn main() -> Result<(), ws_server::redis::RedisError> {
+    /// let redis = Redis::new("redis-cluster://:password@10.0.0.5,10.0.0.6:7000")?;
+    /// assert_eq!(redis.address(), "10.0.0.5:6379,10.0.0.6:7000");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`RedisError::Url`] or [`RedisError::TlsDisabled`].
@@ -184,13 +202,13 @@ impl Redis {
     }
 
     /// The host and the port, without user and password; of sentinels all of them, and the name of
-    /// the primary.
+    /// the primary; of a cluster the nodes of the URL.
     pub fn address(&self) -> &str {
         self.links.target.address()
     }
 
-    /// Waits until the server is connected. While it cannot be reached, this waits: limit it with
-    /// a timeout if Redis may come later than the application.
+    /// Waits until the server is connected; of a cluster, the one with the sessions. While it cannot
+    /// be reached, this waits: limit it with a timeout if Redis may come later than the application.
     ///
     /// # Errors
     ///
@@ -198,6 +216,25 @@ impl Redis {
     /// handle continues to try.
     pub async fn connected(&self) -> Result<(), RedisError> {
         self.links.commands.first_connection().await
+    }
+}
+
+impl Redis {
+    /// A handle to the server that has the keys with this hash tag: of a Redis Cluster, another one
+    /// for each tag.
+    fn tagged(self, tag: &str) -> Self {
+        let links = match self.links.target.tagged(tag) {
+            Some(target) => Arc::new(Links::new(target)),
+            None => self.links,
+        };
+        Self {
+            prefix: self.prefix,
+            links,
+        }
+    }
+
+    fn is_cluster(&self) -> bool {
+        self.links.target.is_in_cluster()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The URLs of servers, and of sentinels.
+//! The URLs of servers, of sentinels, and of the nodes of a Redis Cluster.
 
 use ::redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
@@ -9,8 +9,11 @@ use super::RedisError;
 /// The port of a sentinel, unless the URL names another one.
 const SENTINEL_PORT: u16 = 26_379;
 
-/// The most sentinels of one URL.
-const MAX_SENTINELS: usize = 16;
+/// The port of a server, unless the URL names another one.
+const SERVER_PORT: u16 = 6_379;
+
+/// The most sentinels, or nodes of a cluster, of one URL.
+const MAX_HOSTS: usize = 16;
 
 /// What a URL names.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub(super) enum Place {
     Server(Box<ConnectionInfo>),
     /// The primary that sentinels know by this name.
     Primary(Box<Sentinels>),
+    /// Nodes of a Redis Cluster, at least one.
+    Cluster(Vec<ConnectionInfo>),
 }
 
 /// Sentinels, and how to log on to the primary that they name.
@@ -39,7 +44,7 @@ impl Place {
     /// [`RedisError::Url`] or [`RedisError::TlsDisabled`].
     pub(super) fn parse(url: &str) -> Result<Self, RedisError> {
         let (scheme, rest) = url.split_once("://").ok_or(RedisError::Url)?;
-        let is_tls = matches!(scheme, "rediss" | "rediss-sentinel");
+        let is_tls = scheme.starts_with("rediss");
         if is_tls && cfg!(not(feature = "redis-tls")) {
             return Err(RedisError::TlsDisabled);
         }
@@ -47,6 +52,8 @@ impl Place {
             "redis" | "rediss" => Ok(Self::Server(Box::new(info(url)?))),
             "redis-sentinel" => sentinels("redis", rest).map(Self::Primary),
             "rediss-sentinel" => sentinels("rediss", rest).map(Self::Primary),
+            "redis-cluster" => nodes("redis", rest).map(Self::Cluster),
+            "rediss-cluster" => nodes("rediss", rest).map(Self::Cluster),
             _ => Err(RedisError::Url),
         }
     }
@@ -57,9 +64,9 @@ impl Place {
         match self {
             Self::Server(server) => server.addr().to_string(),
             Self::Primary(of) => {
-                let all = of.all.iter().map(|info| info.addr().to_string());
-                format!("{}/{}", all.collect::<Vec<_>>().join(","), of.name)
+                format!("{}/{}", list(&of.all), of.name)
             }
+            Self::Cluster(nodes) => list(nodes),
         }
     }
 
@@ -86,6 +93,7 @@ impl Place {
                 trust(&mut of.primary)?;
                 of.all.iter_mut().try_for_each(trust)
             }
+            Self::Cluster(nodes) => nodes.iter_mut().try_for_each(trust),
         }
     }
 
@@ -94,39 +102,103 @@ impl Place {
         match self {
             Self::Server(server) => server.redis_settings().db(),
             Self::Primary(of) => of.primary.redis_settings().db(),
+            Self::Cluster(_) => 0,
         }
     }
 }
 
-/// Parses the part behind the scheme: `user:password@host:port,host:port/name/database`, and
-/// behind it perhaps `?sentinel-user=ada&sentinel-password=secret`. `scheme` is that of a server.
-fn sentinels(scheme: &str, rest: &str) -> Result<Box<Sentinels>, RedisError> {
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (hosts, path) = rest.split_once('/').ok_or(RedisError::Url)?;
-    let (user, hosts) = match hosts.rsplit_once('@') {
-        Some((user, hosts)) => (format!("{user}@"), hosts),
-        None => (String::new(), hosts),
-    };
-    let (name, database) = path.split_once('/').unwrap_or((path, "0"));
-    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(RedisError::Url);
+/// The addresses of these servers.
+pub(super) fn list(all: &[ConnectionInfo]) -> String {
+    let all = all.iter().map(|info| info.addr().to_string());
+    all.collect::<Vec<_>>().join(",")
+}
+
+/// The host and the port of a server.
+pub(super) fn host_and_port(info: &ConnectionInfo) -> Option<(String, u16)> {
+    match info.addr() {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            Some((host.clone(), *port))
+        }
+        _ => None,
     }
-    let sentinel_user = sentinel_user(query)?;
+}
+
+/// Whether the connection uses TLS.
+pub(super) fn is_tls(info: &ConnectionInfo) -> bool {
+    matches!(info.addr(), ConnectionAddr::TcpTls { .. })
+}
+
+/// The same user, password and TLS for another server.
+pub(super) fn with_host(info: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
+    let host = host.to_owned();
+    let addr = match info.addr() {
+        ConnectionAddr::TcpTls {
+            insecure,
+            tls_params,
+            ..
+        } => ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: *insecure,
+            tls_params: tls_params.clone(),
+        },
+        _ => ConnectionAddr::Tcp(host, port),
+    };
+    info.clone().set_addr(addr)
+}
+
+/// Splits `user:password@host:port,host:port` into `user:password@` and the hosts.
+fn split_user(hosts: &str) -> (&str, &str) {
+    match hosts.rfind('@') {
+        Some(at) => hosts.split_at(at + 1),
+        None => ("", hosts),
+    }
+}
+
+/// Parses each host of a list. `before` is the scheme, and perhaps a user.
+fn hosts(before: &str, hosts: &str, default_port: u16) -> Result<Vec<ConnectionInfo>, RedisError> {
     let host = |host: &str| {
         // An IPv6 address has brackets around its colons.
         let has_port = host.rsplit(']').next().is_some_and(|it| it.contains(':'));
         let port = if has_port {
             String::new()
         } else {
-            format!(":{SENTINEL_PORT}")
+            format!(":{default_port}")
         };
-        info(&format!("{scheme}://{sentinel_user}{host}{port}/0"))
+        info(&format!("{before}{host}{port}/0"))
     };
     let all: Vec<_> = hosts.split(',').map(host).collect::<Result<_, _>>()?;
-    if all.len() > MAX_SENTINELS {
+    if all.len() > MAX_HOSTS {
         return Err(RedisError::Url);
     }
-    let first = hosts.split(',').next().unwrap_or_default();
+    Ok(all)
+}
+
+/// Parses the part behind the scheme: `user:password@host:port,host:port`. A cluster has only the
+/// first database. `scheme` is that of a server.
+fn nodes(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, RedisError> {
+    let rest = rest.strip_suffix("/0").unwrap_or(rest);
+    let (user, all) = split_user(rest.strip_suffix('/').unwrap_or(rest));
+    if all.contains(['/', '?', '#']) {
+        return Err(RedisError::Url);
+    }
+    hosts(&format!("{scheme}://{user}"), all, SERVER_PORT)
+}
+
+/// Parses the part behind the scheme: `user:password@host:port,host:port/name/database`, and
+/// behind it perhaps `?sentinel-user=ada&sentinel-password=secret`. `scheme` is that of a server.
+fn sentinels(scheme: &str, rest: &str) -> Result<Box<Sentinels>, RedisError> {
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (names, path) = rest.split_once('/').ok_or(RedisError::Url)?;
+    let (user, names) = split_user(names);
+    let (name, database) = path.split_once('/').unwrap_or((path, "0"));
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(RedisError::Url);
+    }
+    let sentinel_user = sentinel_user(query)?;
+    let before = format!("{scheme}://{sentinel_user}");
+    let all = hosts(&before, names, SENTINEL_PORT)?;
+    let first = names.split(',').next().unwrap_or_default();
     Ok(Box::new(Sentinels {
         name: name.to_owned(),
         all,
@@ -213,6 +285,32 @@ mod tests {
     }
 
     #[test]
+    fn a_url_names_nodes_of_a_cluster() {
+        let url = "redis-cluster://ada:s%40cret@10.0.0.5,[::1],s3.example:7000";
+        for end in ["", "/", "/0"] {
+            let place = Place::parse(&format!("{url}{end}")).unwrap();
+            let expected = "10.0.0.5:6379,::1:6379,s3.example:7000";
+            assert_eq!((&*place.address(), place.database()), (expected, 0));
+            let Place::Cluster(nodes) = place else {
+                panic!("{place:?}");
+            };
+            for node in &nodes {
+                let settings = node.redis_settings();
+                let login = (settings.username(), settings.password());
+                assert_eq!(login, (Some("ada"), Some("s@cret")));
+            }
+        }
+    }
+
+    #[test]
+    fn another_server_has_the_same_user() {
+        let (one, two) = (info("redis://ada:secret@a:1").unwrap(), ("b".to_owned(), 2));
+        let other = with_host(&one, &two.0, two.1);
+        assert_eq!((host_and_port(&other), is_tls(&other)), (Some(two), false));
+        assert_eq!(other.redis_settings().password(), Some("secret"));
+    }
+
+    #[test]
     fn an_invalid_url_is_not_shown() {
         for url in [
             "",
@@ -228,12 +326,20 @@ mod tests {
             "redis-sentinel://10.0.0.5,/main",
             "redis-sentinel://10.0.0.5/main/database",
             "redis-sentinel://10.0.0.5/main?password=secret",
+            "redis-cluster://",
+            "redis-cluster://10.0.0.5,",
+            "redis-cluster://10.0.0.5/1",
+            "redis-cluster://10.0.0.5?password=secret",
         ] {
             assert_eq!(address(url), Err(RedisError::Url), "{url}");
         }
-        let many = vec!["10.0.0.5"; MAX_SENTINELS + 1].join(",");
-        let many = address(&format!("redis-sentinel://{many}/main"));
-        assert_eq!(many, Err(RedisError::Url));
+        let many = vec!["10.0.0.5"; MAX_HOSTS + 1].join(",");
+        for url in [
+            format!("redis-sentinel://{many}/main"),
+            format!("redis-cluster://{many}"),
+        ] {
+            assert_eq!(address(&url), Err(RedisError::Url));
+        }
         assert!(!RedisError::Url.to_string().contains("secret"));
     }
 
@@ -242,6 +348,7 @@ mod tests {
         for (url, expected) in [
             ("rediss://10.0.0.5", "10.0.0.5:6379"),
             ("rediss-sentinel://10.0.0.5/main", "10.0.0.5:26379/main"),
+            ("rediss-cluster://10.0.0.5", "10.0.0.5:6379"),
         ] {
             let address = address(url);
             if cfg!(feature = "redis-tls") {

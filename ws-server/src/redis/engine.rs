@@ -48,8 +48,9 @@ const NUMBER_TTL: Duration = Duration::from_secs(10 * 60);
 /// The log of several servers in Redis: an [`Engine`]. Clones share it.
 ///
 /// Each lane is a stream. With [several servers](Self::over) of Redis, lane `N` is on the server
-/// `N` modulo their number, counted from 0; the members are on the first one. Keys, with the
-/// default prefix; `N` is the number of the lane:
+/// `N` modulo their number, counted from 0; the members are on the first one. In a Redis Cluster, each
+/// lane is on the node that has its slot. Keys, with the default prefix; `N` is the number of the
+/// lane:
 ///
 /// | key | type | content |
 /// |---|---|---|
@@ -64,7 +65,8 @@ const NUMBER_TTL: Duration = Duration::from_secs(10 * 60);
 /// All keys expire: histories after their `keep`, all others within an hour of the last use.
 ///
 /// The generation of a lane changes when the server is restarted, replaced by a replica or flushed,
-/// and when the key of the log is removed. A restart that lost nothing cannot be told apart.
+/// when its slot moves to another node of a cluster, and when the key of the log is removed. A restart
+/// that lost nothing cannot be told apart.
 ///
 /// ```
 /// use ws_server::cluster::Lanes;
@@ -89,9 +91,13 @@ struct Shared {
 }
 
 impl RedisEngine {
-    /// Creates an engine with this number of lanes.
+    /// Creates an engine with this number of lanes. In a Redis Cluster, it has four connections for
+    /// each lane, and follows its slot.
+    ///
+    /// While a slot is migrated, nothing of its lane can be published or read: publishes wait. Then
+    /// the lane has another generation. Lanes on other slots continue.
     pub fn new(redis: Redis, lanes: Lanes) -> Self {
-        Self::with_servers(Servers::one(redis), lanes, Seals::default())
+        Self::with_servers(Servers::one(redis, lanes), lanes, Seals::default())
     }
 
     /// Creates an engine whose lanes are on several servers of Redis, which share the load: at most
@@ -115,8 +121,8 @@ impl RedisEngine {
     ///
     /// # Errors
     ///
-    /// [`RedisError::Servers`] if the list is empty, longer than the number of lanes, or names a
-    /// server twice, and if the prefixes differ.
+    /// [`RedisError::Servers`] if the list is empty, longer than the number of lanes, names a server
+    /// twice, or has a Redis Cluster beside other servers, and if the prefixes differ.
     pub fn over(
         servers: impl IntoIterator<Item = Redis>,
         lanes: Lanes,
@@ -125,7 +131,7 @@ impl RedisEngine {
         Ok(Self::with_servers(servers, lanes, Seals::default()))
     }
 
-    /// The server with the members.
+    /// The first server, or the cluster.
     pub(crate) fn first_server(&self) -> &Redis {
         self.0.servers.first()
     }
@@ -151,15 +157,15 @@ impl RedisEngine {
     /// # }
     /// ```
     pub fn sealed(self, secrets: &Secrets) -> Self {
-        let servers = Servers::of_all(self.0.servers.iter().cloned().collect());
-        Self::with_servers(servers, self.0.lanes, Seals::new(EntrySeals::new(secrets)))
+        let seals = Seals::new(EntrySeals::new(secrets));
+        Self::with_servers(self.0.servers.again(), self.0.lanes, seals)
     }
 
     fn with_servers(servers: Servers, lanes: Lanes, seals: Seals) -> Self {
         let sealed = if seals.are_used() { ", with seals" } else { "" };
         Self(Arc::new(Shared {
             keys: Keys::new(&servers.first().prefix),
-            layout: format!("{}{sealed}", servers.layout(lanes)),
+            layout: format!("{}{sealed}", servers.layout_text(lanes)),
             seals,
             servers,
             lanes,
@@ -176,12 +182,15 @@ impl RedisEngine {
     /// [`RedisError::Layout`] if the log has others, or a [`RedisError`] that only an operator can
     /// correct, such as a wrong password or policy.
     pub async fn connected(&self) -> Result<(), RedisError> {
-        for redis in self.0.servers.iter() {
-            redis.connected().await?;
+        let servers = &self.0.servers;
+        let lanes: Vec<Lane> = self.0.lanes.iter().take(servers.count()).collect();
+        for lane in &lanes {
+            servers.of(*lane).connected().await?;
+            servers.layout_of(*lane).connected().await?;
         }
-        for redis in self.0.servers.iter() {
-            let live = redis.links.commands.live().await?;
-            self.0.check_layout(redis, &live).await?;
+        servers.members().connected().await?;
+        for lane in lanes {
+            self.0.check_layout(lane).await?;
         }
         Ok(())
     }
@@ -279,16 +288,13 @@ impl Engine for RedisEngine {
     }
 
     fn health(&self) -> Vec<EngineHealth> {
-        let shared = &self.0;
-        let lanes_of = |server| {
-            let lanes = shared.lanes.iter();
-            lanes.filter(move |lane| shared.servers.index(*lane) == server)
-        };
-        let lag = |server| {
-            let lags = lanes_of(server).map(|lane| shared.states.lag(lane));
-            lags.max().unwrap_or_default()
-        };
-        shared.servers.health(lag)
+        let Shared {
+            servers,
+            lanes,
+            states,
+            ..
+        } = &*self.0;
+        servers.health(*lanes, |lane| states.lag(lane))
     }
 
     async fn all_members(&self) -> Result<Vec<RecordedMember>, EngineError> {
@@ -309,13 +315,13 @@ impl Engine for RedisEngine {
 }
 
 impl Shared {
-    /// Runs a script that may be repeated, on the first server of Redis.
+    /// Runs a script that may be repeated, on the server with the members.
     async fn run<T: ::redis::FromRedisValue>(
         &self,
         script: &Script,
         arguments: impl Fn(&mut Cmd) + Send + Sync,
     ) -> Result<T, EngineError> {
-        let channel = &self.servers.first().links.commands;
+        let channel = &self.servers.members().links.commands;
         let answer = script.run(channel, Repeat::Once, arguments).await;
         answer.map_err(EngineError::from)
     }

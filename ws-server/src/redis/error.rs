@@ -57,12 +57,20 @@ pub enum RedisError {
         /// The host and the port.
         address: String,
     },
-    /// The server belongs to a Redis Cluster.
+    /// The server belongs to a Redis Cluster, but the URL does not begin with `redis-cluster`.
     #[error(
-        "Redis at {address} is a node of a Redis Cluster; connect to one or several primaries with \
-         `cluster-enabled no`"
+        "Redis at {address} is a node of a Redis Cluster; write its URL as in \
+         `redis-cluster://10.0.0.5,10.0.0.6`"
     )]
     Cluster {
+        /// The host and the port.
+        address: String,
+    },
+    /// The URL begins with `redis-cluster`, but the server belongs to no Redis Cluster.
+    #[error(
+        "Redis at {address} is not a node of a Redis Cluster; write its URL as in `redis://10.0.0.5`"
+    )]
+    NoCluster {
         /// The host and the port.
         address: String,
     },
@@ -157,11 +165,13 @@ impl RedisError {
         if code == "OOM" {
             return (Self::OutOfMemory { address }, Verdict::Sound);
         }
-        // The server was demoted, or is not ready: only a new connection shows its new state.
+        // The server was demoted, is not ready, or has lost the slot: only a new connection shows
+        // the new state. While a slot is on its way, with `ASK` and `TRYAGAIN`, this server has it.
         let is_replaced = matches!(
             error.kind(),
             ErrorKind::Server(
                 ServerErrorKind::ReadOnly
+                    | ServerErrorKind::Moved
                     | ServerErrorKind::MasterDown
                     | ServerErrorKind::BusyLoading
                     | ServerErrorKind::ClusterDown
@@ -218,6 +228,7 @@ impl RedisError {
                 | Self::Version { .. }
                 | Self::Replica { .. }
                 | Self::Cluster { .. }
+                | Self::NoCluster { .. }
                 | Self::UnknownPrimary { .. }
                 | Self::Eviction { .. }
                 | Self::Refused { .. }

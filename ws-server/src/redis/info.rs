@@ -19,13 +19,24 @@ pub(super) struct ServerId {
     pub(super) replication: String,
 }
 
+/// Whether a server is to be a node of a Redis Cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mode {
+    Alone,
+    Cluster,
+}
+
 /// Checks that a server can be used, and returns its id and its memory. `text` is the reply to `INFO`.
 ///
 /// # Errors
 ///
 /// [`RedisError::Version`], [`RedisError::Replica`], [`RedisError::Cluster`],
-/// [`RedisError::Eviction`] or [`RedisError::Answer`].
-pub(super) fn check(text: &str, address: &str) -> Result<(ServerId, EngineMemory), RedisError> {
+/// [`RedisError::NoCluster`], [`RedisError::Eviction`] or [`RedisError::Answer`].
+pub(super) fn check(
+    text: &str,
+    address: &str,
+    mode: Mode,
+) -> Result<(ServerId, EngineMemory), RedisError> {
     let fields: HashMap<&str, &str> = text
         .lines()
         .filter_map(|line| line.trim_end().split_once(':'))
@@ -49,8 +60,10 @@ pub(super) fn check(text: &str, address: &str) -> Result<(ServerId, EngineMemory
     if field("role")? != "master" {
         return Err(RedisError::Replica { address: address() });
     }
-    if fields.get("cluster_enabled") == Some(&"1") {
-        return Err(RedisError::Cluster { address: address() });
+    match (mode, fields.get("cluster_enabled") == Some(&"1")) {
+        (Mode::Alone, true) => return Err(RedisError::Cluster { address: address() }),
+        (Mode::Cluster, false) => return Err(RedisError::NoCluster { address: address() }),
+        _ => {}
     }
     let policy = field("maxmemory_policy")?;
     if policy != "noeviction" {
@@ -87,14 +100,16 @@ mod tests {
         # Cluster\r\ncluster_enabled:0\r\n";
 
     fn error(text: &str) -> String {
-        check(text, "redis:6379").unwrap_err().to_string()
+        let error = check(text, "redis:6379", Mode::Alone).unwrap_err();
+        error.to_string()
     }
 
     #[test]
     fn a_suitable_server_is_identified_by_process_and_replication() {
-        let (id, _) = check(INFO, "redis:6379").unwrap();
+        let check = |text: &str| check(text, "redis:6379", Mode::Alone);
+        let (id, _) = check(INFO).unwrap();
         assert_eq!((&*id.run, &*id.replication), ("b1", "c2"));
-        let (promoted, _) = check(&INFO.replace("c2", "d3"), "redis:6379").unwrap();
+        let (promoted, _) = check(&INFO.replace("c2", "d3")).unwrap();
         assert_ne!(promoted, id);
     }
 
@@ -120,10 +135,15 @@ mod tests {
         let version = error(&INFO.replace("7.0.15", "6.2.14"));
         let expected = "Redis at redis:6379 has version 6.2.14; use 7.0 or later";
         assert_eq!(version, expected);
-        let cluster = error(&INFO.replace("cluster_enabled:0", "cluster_enabled:1"));
-        let expected = "Redis at redis:6379 is a node of a Redis Cluster; connect to one or several \
-            primaries with `cluster-enabled no`";
-        assert_eq!(cluster, expected);
+        let node = INFO.replace("cluster_enabled:0", "cluster_enabled:1");
+        let expected = "Redis at redis:6379 is a node of a Redis Cluster; write its URL as in \
+            `redis-cluster://10.0.0.5,10.0.0.6`";
+        assert_eq!(error(&node), expected);
+        assert!(check(&node, "redis:6379", Mode::Cluster).is_ok());
+        let alone = check(INFO, "redis:6379", Mode::Cluster).unwrap_err();
+        let expected = "Redis at redis:6379 is not a node of a Redis Cluster; write its URL as in \
+            `redis://10.0.0.5`";
+        assert_eq!(alone.to_string(), expected);
         let cut = error(&INFO.replace("run_id:b1\r\n", ""));
         assert_eq!(cut, "Redis at redis:6379 gave an unexpected answer to INFO");
     }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ::redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo};
+use ::redis::{AsyncConnectionConfig, Client, ConnectionInfo};
 use futures::future::join_all;
 use tokio::time::timeout;
 
 use super::RedisError;
-use super::address::Sentinels;
+use super::address::{Sentinels, with_host};
 
 /// How long a sentinel may take to answer.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -41,20 +41,7 @@ pub(super) async fn primary(of: &Sentinels) -> Result<ConnectionInfo, RedisError
         }
     }
     if let Some(Answer { host, port, .. }) = latest {
-        let addr = match of.primary.addr() {
-            ConnectionAddr::TcpTls {
-                insecure,
-                tls_params,
-                ..
-            } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure: *insecure,
-                tls_params: tls_params.clone(),
-            },
-            _ => ConnectionAddr::Tcp(host, port),
-        };
-        return Ok(of.primary.clone().set_addr(addr));
+        return Ok(with_host(&of.primary, &host, port));
     }
     Err(failed.unwrap_or(RedisError::Url))
 }

@@ -14,6 +14,7 @@ use ws_core::session::{
 
 use super::channel::{Channel, Repeat};
 use super::script::Script;
+use super::target::SESSIONS_TAG;
 use super::{Redis, RedisError, milliseconds};
 
 mod scripts;
@@ -57,9 +58,11 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Creates a store on this server.
+    /// Creates a store on this server. In a Redis Cluster, all sessions are on the node that has the
+    /// slot of `{sessions}`. While that slot is migrated, calls fail.
     pub fn new(redis: Redis) -> Self {
-        let base = format!("{}{{sessions}}:", redis.prefix);
+        let redis = redis.tagged(SESSIONS_TAG);
+        let base = format!("{}{{{SESSIONS_TAG}}}:", redis.prefix);
         Self { redis, base }
     }
 

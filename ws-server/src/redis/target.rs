@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use ws_core::log::shared::EngineMemory;
 
 use super::address::Place;
-use super::info::{self, ServerId};
+use super::cluster::{Cluster, slot_of};
+use super::info::{self, Mode, ServerId};
 use super::{RedisError, sentinel};
 
 /// How long an attempt to connect may take, checks included.
@@ -20,14 +21,25 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// default of 500 ms, and shorter than any caller waits, so that a silent connection is replaced.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// The server with one URL, or the primary that the sentinels of one name.
+/// The server with one URL, the primary that the sentinels of one name, or the node of a cluster
+/// that has a slot.
 pub(super) struct Target {
     place: Place,
     address: String,
-    /// The server to which the last connection was made. Another one may be older than a change: a
-    /// server that was demoted and promoted again ends only connections that wait.
-    server: Mutex<Option<ServerId>>,
+    slot: Option<Slot>,
+    /// The server to which the last connection was made, and its address. Another one may be older
+    /// than a change: a server that was demoted and promoted again ends only connections that wait.
+    server: Mutex<Option<(ServerId, String)>>,
 }
+
+/// A slot of a Redis Cluster.
+struct Slot {
+    cluster: Arc<Cluster>,
+    number: u16,
+}
+
+/// The hash tag of sessions. Of a cluster, a target has its slot unless another one is set.
+pub(super) const SESSIONS_TAG: &str = "sessions";
 
 /// A connection whose server was checked.
 pub(super) struct Connected {
@@ -46,11 +58,39 @@ impl Target {
     }
 
     fn at(place: Place) -> Self {
+        let slot = match &place {
+            Place::Server(_) | Place::Primary(_) => None,
+            Place::Cluster(nodes) => Some(Slot {
+                cluster: Arc::new(Cluster::new(nodes.clone())),
+                number: slot_of(SESSIONS_TAG),
+            }),
+        };
         Self {
             address: place.address(),
             place,
+            slot,
             server: Mutex::default(),
         }
+    }
+
+    /// Whether it is a node of a Redis Cluster.
+    pub(super) const fn is_in_cluster(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// The target for the keys with this hash tag; `None` if it is this one.
+    pub(super) fn tagged(&self, tag: &str) -> Option<Self> {
+        let slot = self.slot.as_ref()?;
+        let number = slot_of(tag);
+        (number != slot.number).then(|| Self {
+            place: self.place.clone(),
+            address: self.address.clone(),
+            slot: Some(Slot {
+                cluster: slot.cluster.clone(),
+                number,
+            }),
+            server: Mutex::default(),
+        })
     }
 
     /// The same target, which trusts this certificate of an authority.
@@ -61,9 +101,17 @@ impl Target {
         Ok(Self::at(place))
     }
 
-    /// The host and the port, or those of the sentinels and the name of the primary.
+    /// The host and the port, or those of the sentinels and the name of the primary, or of the nodes
+    /// in the URL.
     pub(super) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Of a cluster, the host and the port of the last connection; else the [`address`](Self::address).
+    pub(super) fn node_address(&self) -> String {
+        let server = self.server();
+        let of_node = server.as_ref().filter(|_| self.is_in_cluster());
+        of_node.map_or_else(|| self.address.clone(), |(_, address)| address.clone())
     }
 
     /// The database.
@@ -71,32 +119,40 @@ impl Target {
         self.place.database()
     }
 
-    fn server(&self) -> MutexGuard<'_, Option<ServerId>> {
+    fn server(&self) -> MutexGuard<'_, Option<(ServerId, String)>> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether no later connection was made to another server.
     pub(super) fn is_current(&self, server: &ServerId) -> bool {
-        self.server().as_ref() == Some(server)
+        self.server()
+            .as_ref()
+            .is_some_and(|(last, _)| last == server)
     }
 
     /// Connects, and checks the server.
     pub(super) async fn connect(&self) -> Result<Connected, RedisError> {
-        let sentinels = match &self.place {
-            Place::Server(server) => return self.connect_to(server).await,
-            Place::Primary(sentinels) => sentinels,
+        let (server, reason) = match (&self.place, &self.slot) {
+            (Place::Server(server), _) => return self.connect_to(server).await,
+            (Place::Primary(sentinels), _) => (
+                sentinel::primary(sentinels).await?,
+                "the primary that the sentinels name is a replica",
+            ),
+            (Place::Cluster(_), Some(slot)) => (
+                slot.cluster.owner(slot.number).await?,
+                "the node that the cluster names is a replica",
+            ),
+            // Every target in a cluster has a slot.
+            (Place::Cluster(_), None) => return Err(RedisError::Url),
         };
-        let primary = sentinel::primary(sentinels).await?;
-        self.connect_to(&primary)
-            .await
-            .map_err(|error| match error {
-                // The sentinels have not noticed yet, or this failover is not complete.
-                RedisError::Replica { address } => RedisError::Unreachable {
-                    reason: "the primary that the sentinels name is a replica".to_owned(),
-                    address,
-                },
-                error => error,
-            })
+        self.connect_to(&server).await.map_err(|error| match error {
+            // The others have not noticed yet, or this failover is not complete.
+            RedisError::Replica { address } => RedisError::Unreachable {
+                reason: reason.to_owned(),
+                address,
+            },
+            error => error,
+        })
     }
 
     async fn connect_to(&self, server: &ConnectionInfo) -> Result<Connected, RedisError> {
@@ -130,8 +186,12 @@ impl Target {
             .query_async(&mut connection)
             .await
             .map_err(failed)?;
-        let (server, memory) = info::check(&info.concat(), &address)?;
-        *self.server() = Some(server.clone());
+        let mode = match self.slot {
+            Some(_) => Mode::Cluster,
+            None => Mode::Alone,
+        };
+        let (server, memory) = info::check(&info.concat(), &address, mode)?;
+        *self.server() = Some((server.clone(), address));
         Ok(Connected {
             connection,
             server,

@@ -120,9 +120,9 @@ async fn connections_end_with_the_last_handle() {
     }
 }
 
-/// A slot can migrate under a command there, and one read cannot span several slots.
+/// Its slots need connections of their own.
 #[tokio::test]
-async fn a_node_of_a_cluster_is_not_used() {
+async fn a_node_of_a_cluster_is_not_used_without_the_url_of_one() {
     let server = RedisServer::with(&["--cluster-enabled", "yes"]);
     let redis = server.redis();
     let address = redis.address().to_owned();

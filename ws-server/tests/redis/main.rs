@@ -1,6 +1,7 @@
 //! Redis: each test starts a server of its own.
 
 mod browser;
+mod clustered;
 mod connection;
 mod engine;
 mod failover;

@@ -19,8 +19,8 @@ mod judge;
 mod load;
 mod quiet;
 
-use judge::Verdict;
-use load::{Load, TOPICS};
+pub(crate) use judge::Verdict;
+pub(crate) use load::{Load, TOPICS};
 
 const NODES: usize = 3;
 

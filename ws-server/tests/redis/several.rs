@@ -152,6 +152,23 @@ async fn while_a_server_is_down_the_lanes_of_the_others_continue() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_restarted_while_another_is_down_is_used_again() {
+    let mut servers = servers();
+    let (one, two) = (node(&servers).await, node(&servers).await);
+    let mut ada = one.handler::<Guest<0>>().connect().await.unwrap();
+    let mut bob = two.handler::<Guest<1>>().connect().await.unwrap();
+    servers[2].kill();
+    servers[1].kill();
+    assert!(servers[1].run());
+    assert_eq!(bob.closed().await.0, CloseCode::SERVICE_RESTART);
+    let mut bob = two.handler::<Guest<1>>().connect().await.unwrap();
+    while !publish(&one, 1, "again").await {}
+    assert_eq!(next(&mut bob).await, "again");
+    assert!(publish(&two, 0, "as before").await);
+    assert_eq!(next(&mut ada).await, "as before");
+}
+
+#[tokio::test]
 async fn an_engine_with_other_servers_or_another_order_is_refused() {
     let servers = servers();
     engine(&servers).connected().await.unwrap();

@@ -82,6 +82,9 @@ pub trait Engine: Send + Sync + 'static {
     /// waits up to [`READ_WAIT`] for the first. Lanes without new entries are included: what is
     /// empty was read to its end.
     ///
+    /// An engine with several servers may leave out the lanes of some that do not answer, or have
+    /// another generation: the node opens these again, and applies the others.
+    ///
     /// # Errors
     ///
     /// [`EngineError::Generation`] if a lane has another generation, or that of the connection.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::log::name::Lane;
+
 /// The health of a server that holds lanes of a log, as one of the nodes sees it.
 ///
 /// ```
@@ -34,11 +36,13 @@ pub struct EngineHealth {
     pub lag: Duration,
     /// `None` before the first connection.
     pub memory: Option<EngineMemory>,
+    /// The lanes that it holds. While it is down, these cannot be read or published to.
+    pub lanes: Vec<Lane>,
 }
 
 impl EngineHealth {
-    /// Creates the health of a server, for an [`Engine`](super::Engine): no lag, and its memory is
-    /// not known.
+    /// Creates the health of a server, for an [`Engine`](super::Engine): no lag, and its memory and
+    /// its lanes are not known.
     ///
     /// ```
     /// use ws_server::cluster::{EngineHealth, EngineState};
@@ -52,27 +56,34 @@ impl EngineHealth {
             state,
             lag: Duration::ZERO,
             memory: None,
+            lanes: Vec::new(),
         }
     }
 }
 
-/// Shows everything but the address.
+/// Shows everything but the address; the lanes only while it is not up.
 impl fmt::Display for EngineHealth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.state)?;
         if !self.lag.is_zero() {
             write!(f, ", {:.1} s behind", self.lag.as_secs_f64())?;
         }
-        match self.memory {
-            Some(EngineMemory {
-                used,
-                limit: Some(limit),
-            }) => {
-                let percent = u128::from(used) * 100 / u128::from(limit.max(1));
-                write!(f, ", {percent} % of its memory used")
-            }
-            _ => Ok(()),
+        if let Some(EngineMemory {
+            used,
+            limit: Some(limit),
+        }) = self.memory
+        {
+            let percent = u128::from(used) * 100 / u128::from(limit.max(1));
+            write!(f, ", {percent} % of its memory used")?;
         }
+        if self.state.is_up() {
+            return Ok(());
+        }
+        for (number, lane) in self.lanes.iter().enumerate() {
+            let separator = if number == 0 { "; lanes" } else { "," };
+            write!(f, "{separator} {}", lane.0)?;
+        }
+        Ok(())
     }
 }
 
@@ -161,6 +172,7 @@ mod tests {
             used: 30,
             limit: Some(40),
         });
+        health.lanes = vec![Lane(1), Lane(4)];
         let expected = "up, 1.2 s behind, 75 % of its memory used";
         assert_eq!(health.to_string(), expected);
         health.lag = Duration::ZERO;
@@ -170,15 +182,15 @@ mod tests {
                 EngineState::Slow {
                     answer: Duration::from_millis(700),
                 },
-                "slow, an answer takes 0.7 s",
+                "slow, an answer takes 0.7 s; lanes 1, 4",
             ),
-            (EngineState::Full, "full, it refuses messages"),
+            (EngineState::Full, "full, it refuses messages; lanes 1, 4"),
             (
                 EngineState::Down {
                     since: Duration::from_secs(12),
                     reason: "Redis at 10.0.0.5:6379 cannot be reached".to_owned(),
                 },
-                "down for 12 s",
+                "down for 12 s; lanes 1, 4",
             ),
         ] {
             health.state = state;

@@ -35,6 +35,7 @@ mod lane;
 mod leave;
 mod notices;
 mod outage;
+mod reading;
 mod tasks;
 
 pub(crate) use lane::{OpenedLane, ReplayError, Ticket};

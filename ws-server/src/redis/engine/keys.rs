@@ -4,6 +4,12 @@ use ::redis::Cmd;
 use ws_core::log::shared::Incarnation;
 use ws_core::log::{Generation, Lane, TopicName};
 
+/// The hash tag of the layout.
+pub(super) const LAYOUT_TAG: &str = "lanes";
+
+/// The hash tag of members. That of a lane is its number.
+pub(super) const MEMBERS_TAG: &str = "members";
+
 /// The keys below one prefix.
 pub(super) struct Keys {
     prefix: String,
@@ -42,7 +48,7 @@ impl Keys {
     }
 
     pub(super) fn lanes(&self) -> String {
-        format!("{}{{lanes}}", self.prefix)
+        format!("{}{{{LAYOUT_TAG}}}", self.prefix)
     }
 
     /// Adds the keys for opening a lane.
@@ -56,8 +62,8 @@ impl Keys {
     pub(super) fn add_members(&self, command: &mut Cmd) {
         command
             .arg(2)
-            .arg(format!("{}{{members}}:nodes", self.prefix));
-        command.arg(format!("{}{{members}}:node:", self.prefix));
+            .arg(format!("{}{{{MEMBERS_TAG}}}:nodes", self.prefix));
+        command.arg(format!("{}{{{MEMBERS_TAG}}}:node:", self.prefix));
     }
 }
 

@@ -4,18 +4,18 @@ use ::redis::Cmd;
 use ws_core::log::shared::{EngineError, Opened, marker};
 use ws_core::log::{Generation, Lane};
 
-use super::super::channel::Live;
-use super::super::{Redis, RedisError};
+use super::super::RedisError;
+use super::super::channel::Repeat;
 use super::lanes::OpenLane;
 use super::seals::Place;
 use super::{Shared, TTL, keys, milliseconds, reading, scripts, unexpected};
 
 impl Shared {
     pub(super) async fn open(&self, lane: Lane) -> Result<Opened, EngineError> {
+        self.check_layout(lane).await?;
         let redis = self.servers.of(lane);
         let channel = &redis.links.commands;
         let live = channel.live().await.map_err(EngineError::from)?;
-        self.check_layout(redis, &live).await?;
         let server = &live.connected.server;
         self.servers.gauge(lane).set_memory(live.connected.memory);
         let proposed = Generation::random();
@@ -47,11 +47,15 @@ impl Shared {
         Ok(opened)
     }
 
-    /// Checks that all servers have the same lanes on the same servers of Redis.
-    pub(super) async fn check_layout(&self, redis: &Redis, live: &Live) -> Result<(), RedisError> {
+    /// Checks that all servers have the same lanes on the same servers of Redis, by what the server
+    /// of this lane has.
+    pub(super) async fn check_layout(&self, lane: Lane) -> Result<(), RedisError> {
         let arguments = |command: &mut Cmd| self.add_layout(command);
+        let redis = self.servers.layout_of(lane);
         let channel = &redis.links.commands;
-        let found: String = scripts::LAYOUT.run_on(channel, live, arguments).await?;
+        let found: String = scripts::LAYOUT
+            .run(channel, Repeat::Once, arguments)
+            .await?;
         if found == self.layout {
             return Ok(());
         }

@@ -27,6 +27,13 @@ struct StreamEntry {
     seal: Option<Bytes>,
 }
 
+/// Whether a server has just got another generation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum News {
+    None,
+    Generation,
+}
+
 /// Whether a read waits for the first entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Wait {
@@ -54,10 +61,11 @@ impl Shared {
             by_server[self.servers.index(from.lane)].push(*from);
         }
         loop {
-            let reads = self.read_servers(&by_server, most).await?;
+            let (reads, news) = self.read_servers(&by_server, most).await?;
             let has_entries =
                 |read: &LaneRead| !read.entries.is_empty() || !read.relayed.is_empty();
-            if reads.iter().any(has_entries) || Instant::now() >= deadline {
+            let is_over = news == News::Generation || Instant::now() >= deadline;
+            if is_over || reads.iter().any(has_entries) {
                 return Ok(reads);
             }
             for (index, from) in by_server.iter().enumerate() {
@@ -68,25 +76,30 @@ impl Shared {
         }
     }
 
-    /// Reads what the servers have. Leaves out the lanes of those that do not answer, unless none
-    /// does.
+    /// Reads what the servers have. Leaves out the lanes of those that do not answer, or have another
+    /// generation, unless that are all.
     async fn read_servers(
         &self,
         by_server: &[Vec<ReadFrom>],
         most: usize,
-    ) -> Result<Vec<LaneRead>, EngineError> {
+    ) -> Result<(Vec<LaneRead>, News), EngineError> {
         let reads = by_server.iter().zip(self.servers.iter());
         let reads = reads.map(|(from, redis)| self.read_server(redis, from, most, Wait::Never));
-        let (mut all, mut failed) = (Vec::new(), None);
+        let (mut all, mut news, mut failed) = (Vec::new(), News::None, None);
         for (index, read) in join_all(reads).await.into_iter().enumerate() {
-            let has_failed = &self.servers.waiter(index).failed;
-            let failed_before = has_failed.swap(read.is_err(), Ordering::Relaxed);
+            let waiter = self.servers.waiter(index);
+            let failed_before = waiter.failed.swap(read.is_err(), Ordering::Relaxed);
+            let is_replaced = matches!(read, Err(EngineError::Generation));
+            let was_replaced = waiter.replaced.swap(is_replaced, Ordering::Relaxed);
             match read {
                 Ok(reads) => all.extend(reads),
-                Err(EngineError::Generation) => return Err(EngineError::Generation),
                 Err(error) => {
                     if !failed_before {
                         tracing::warn!(%error, "some lanes of the log cannot be read");
+                    }
+                    // Only once: until its lanes are opened, the other lanes are waited for.
+                    if error == EngineError::Generation && !was_replaced {
+                        news = News::Generation;
                     }
                     failed = Some(error);
                 }
@@ -94,7 +107,7 @@ impl Shared {
         }
         match failed {
             Some(error) if all.is_empty() => Err(error),
-            _ => Ok(all),
+            _ => Ok((all, news)),
         }
     }
 
@@ -144,13 +157,13 @@ impl Shared {
         most: usize,
         wait: Wait,
     ) -> Result<Vec<LaneRead>, EngineError> {
+        if from.is_empty() {
+            return Ok(Vec::new());
+        }
         let channel = &redis.links.read;
         let live = channel.live().await.map_err(EngineError::from)?;
         for from in from {
             self.check_generation(from.lane, from.generation, &live)?;
-        }
-        if from.is_empty() {
-            return Ok(Vec::new());
         }
         let (command, keys) = self.xread(from, most, wait);
         let answer = channel.send_on(&live, &command).await;

@@ -14,7 +14,7 @@ impl Shared {
     /// the server is full, removes half of the entries.
     pub(super) async fn trim(&self, lane: Lane) {
         let mut trimmed = self.trim_lane(lane).await.map_err(EngineError::from);
-        // The first lane of each server of Redis.
+        // The first lane of each server of Redis; every one in a cluster.
         if lane.index() < self.servers.count() && trimmed.is_ok() {
             trimmed = self.keep_layout(lane).await.map_err(EngineError::from);
         }
@@ -46,12 +46,10 @@ impl Shared {
 
     /// Keeps the layout from expiring, and looks at the memory.
     async fn keep_layout(&self, lane: Lane) -> Result<(), RedisError> {
-        let redis = self.servers.of(lane);
-        let live = redis.links.commands.live().await?;
-        self.check_layout(redis, &live).await?;
+        self.check_layout(lane).await?;
         let mut command = ::redis::cmd("INFO");
         command.arg("memory");
-        let channel = &redis.links.commands;
+        let channel = &self.servers.of(lane).links.commands;
         let text: String = channel.query(&command, "INFO", Repeat::Once).await?;
         self.servers.gauge(lane).set_memory(info::memory(&text));
         Ok(())

@@ -4,25 +4,25 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A task that publishes to one topic, one message after another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct Source {
-    pub(super) node: usize,
-    pub(super) topic: u64,
+pub(crate) struct Source {
+    pub(crate) node: usize,
+    pub(crate) topic: u64,
 }
 
 /// A message: its source and its number there, from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct Line {
-    pub(super) source: Source,
-    pub(super) number: usize,
+pub(crate) struct Line {
+    pub(crate) source: Source,
+    pub(crate) number: usize,
 }
 
 impl Line {
-    pub(super) fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         let Source { node, topic } = self.source;
         format!("{node} {topic} {}", self.number)
     }
 
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let numbers: Vec<usize> = text.split(' ').map(|it| it.parse().unwrap()).collect();
         let [node, topic, number] = numbers[..] else {
             panic!("{text:?} is no line");
@@ -35,7 +35,7 @@ impl Line {
 
 /// What the author of a message knows of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Accepted,
     /// It may be delivered.
     Unconfirmed,
@@ -45,7 +45,7 @@ pub(super) enum Outcome {
 
 /// How a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum End {
+pub(crate) enum End {
     /// It has not ended.
     Open,
     /// The client was notified that messages may be missing.
@@ -58,42 +58,42 @@ pub(super) enum End {
 
 /// One connection of a client.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// The first message of each source that was published after the client had subscribed.
-    pub(super) due: BTreeMap<Source, usize>,
-    pub(super) received: Vec<Line>,
-    pub(super) end: End,
+    pub(crate) due: BTreeMap<Source, usize>,
+    pub(crate) received: Vec<Line>,
+    pub(crate) end: End,
 }
 
 /// Everything that has happened.
 #[derive(Default, Debug)]
-pub(super) struct Record {
-    pub(super) outcomes: BTreeMap<Source, Vec<Outcome>>,
+pub(crate) struct Record {
+    pub(crate) outcomes: BTreeMap<Source, Vec<Outcome>>,
     /// The connections of each client.
-    pub(super) clients: Vec<Vec<Connection>>,
+    pub(crate) clients: Vec<Vec<Connection>>,
 }
 
 /// The counts of a run.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(super) struct Verdict {
-    pub(super) accepted: u64,
-    pub(super) unconfirmed: u64,
-    pub(super) refused: u64,
-    pub(super) delivered: u64,
-    pub(super) resets: u64,
+pub(crate) struct Verdict {
+    pub(crate) accepted: u64,
+    pub(crate) unconfirmed: u64,
+    pub(crate) refused: u64,
+    pub(crate) delivered: u64,
+    pub(crate) resets: u64,
     /// Accepted messages that a client did not get, and was notified about.
-    pub(super) lost_with_notice: u64,
-    pub(super) lost_silently: u64,
-    pub(super) doubled: u64,
-    pub(super) reordered: u64,
+    pub(crate) lost_with_notice: u64,
+    pub(crate) lost_silently: u64,
+    pub(crate) doubled: u64,
+    pub(crate) reordered: u64,
     /// Messages that were refused, but delivered.
-    pub(super) refused_but_delivered: u64,
+    pub(crate) refused_but_delivered: u64,
     /// Connections that ended without a reason.
-    pub(super) closed: u64,
+    pub(crate) closed: u64,
 }
 
 impl Record {
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         let mut verdict = Verdict::default();
         for outcome in self.outcomes.values().flatten() {
             *match outcome {

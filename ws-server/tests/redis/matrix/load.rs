@@ -15,7 +15,7 @@ use super::judge::{Connection, End, Line, Outcome, Record, Source};
 use crate::nodes::Room;
 
 /// The topics, which are in different lanes.
-pub(super) const TOPICS: u64 = 4;
+pub(crate) const TOPICS: u64 = 4;
 
 /// The time between two messages of a source.
 const PACE: Duration = Duration::from_millis(8);
@@ -66,7 +66,7 @@ pub(super) type Positions = BTreeMap<Source, (usize, Position)>;
 
 /// The nodes of a run, with one client and some publishers each.
 #[derive(Clone)]
-pub(super) struct Load(Arc<Shared>);
+pub(crate) struct Load(Arc<Shared>);
 
 struct Shared {
     nodes: Vec<TestKit>,
@@ -78,7 +78,7 @@ struct Shared {
 }
 
 impl Load {
-    pub(super) fn new(nodes: Vec<TestKit>) -> Self {
+    pub(crate) fn new(nodes: Vec<TestKit>) -> Self {
         let topics = |node| (0..TOPICS).map(move |topic| Source { node, topic });
         let sources: Vec<Source> = (0..nodes.len()).flat_map(topics).collect();
         let record = Record {
@@ -97,12 +97,12 @@ impl Load {
         }))
     }
 
-    pub(super) fn record(&self) -> MutexGuard<'_, Record> {
+    pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
         self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the clients. They run until the tasks are dropped.
-    pub(super) async fn connect(&self) -> JoinSet<()> {
+    pub(crate) async fn connect(&self) -> JoinSet<()> {
         let mut clients = JoinSet::new();
         for node in 0..self.0.nodes.len() {
             let client = self.join(node).await;
@@ -112,7 +112,7 @@ impl Load {
     }
 
     /// Starts the publishers. They end after [`finish`](Self::finish) was called.
-    pub(super) fn publish(&self) -> JoinSet<()> {
+    pub(crate) fn publish(&self) -> JoinSet<()> {
         let mut publishers = JoinSet::new();
         for source in self.0.next.keys() {
             publishers.spawn(self.clone().publish_all(*source));
@@ -221,7 +221,7 @@ impl Load {
 
     /// Publishes last messages until every client has those of all sources: then it has received
     /// all that it will receive.
-    pub(super) async fn finish(&self, mut publishers: JoinSet<()>) {
+    pub(crate) async fn finish(&self, mut publishers: JoinSet<()>) {
         self.0.is_over.store(true, Ordering::Relaxed);
         while let Some(ended) = publishers.join_next().await {
             ended.unwrap();

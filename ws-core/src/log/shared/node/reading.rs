@@ -1,0 +1,176 @@
+//! The task of a node that reads the lanes.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::time::{Instant, sleep};
+
+use super::NodeShared;
+use crate::log::name::Lane;
+use crate::log::shared::STALE;
+use crate::log::shared::backoff::Backoff;
+use crate::log::shared::engine::{EngineError, LaneRead, READ_ENTRIES};
+use crate::log::shared::entry::{Incarnation, Record};
+use crate::log::shared::follow::Follower;
+
+/// The time between two attempts to open the lanes that an engine has left out of a read.
+const REOPEN: Duration = Duration::from_millis(250);
+
+impl NodeShared {
+    pub(super) async fn read_lanes(self: Arc<Self>) {
+        let mut follower = Follower::new(self.options.lanes);
+        let mut backoff = Backoff::new(self.options.incarnation);
+        self.load_members(&mut backoff).await;
+        loop {
+            let all = self.options.lanes.iter().collect();
+            let error = match self.open(&mut follower, all).await {
+                Ok(()) => self.read(&mut follower, &mut backoff).await,
+                Err(error) => error,
+            };
+            tracing::warn!(%error, "the log cannot be read; connecting again");
+            sleep(backoff.next()).await;
+        }
+    }
+
+    /// Loads the members before anything is read: changes that were read are newer.
+    async fn load_members(&self, backoff: &mut Backoff) {
+        loop {
+            match self.engine.all_members().await {
+                Ok(members) => {
+                    let nodes = members.iter().map(|member| member.node);
+                    for node in nodes.filter(|node| *node != Incarnation::NONE) {
+                        self.note_node(node);
+                    }
+                    self.apply.load_members(members);
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the members cannot be loaded; trying again");
+                    sleep(backoff.next()).await;
+                }
+            }
+        }
+    }
+
+    /// Opens these lanes: those of one server must not wait for those of another. Fails if none can
+    /// be opened.
+    async fn open(
+        self: &Arc<Self>,
+        follower: &mut Follower,
+        lanes: Vec<Lane>,
+    ) -> Result<(), EngineError> {
+        let all = join_all(lanes.iter().map(|lane| self.engine.open(*lane))).await;
+        let (mut is_any_open, mut failed) = (false, None);
+        for (lane, opened) in lanes.into_iter().zip(all) {
+            match opened {
+                Ok(opened) => {
+                    is_any_open = true;
+                    follower.opened(lane, &opened, &mut |event| self.apply(&event));
+                    // Entries may wait for the new generation.
+                    self.lane(lane).queued.notify_one();
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) if !is_any_open => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The lanes that were not read.
+    fn missing(&self, reads: &[LaneRead]) -> Vec<Lane> {
+        let lanes = self.options.lanes.iter();
+        let is_missing = |lane: &Lane| reads.iter().all(|read| read.lane != *lane);
+        lanes.filter(is_missing).collect()
+    }
+
+    /// Reads until an error.
+    async fn read(self: &Arc<Self>, follower: &mut Follower, backoff: &mut Backoff) -> EngineError {
+        let mut reopened: Option<Instant> = None;
+        loop {
+            let from = follower.begin_read();
+            if follower.is_caught_up() {
+                self.is_ready
+                    .send_if_modified(|ready| !std::mem::replace(ready, true));
+            }
+            let reads = match self.engine.read(&from, READ_ENTRIES).await {
+                Ok(reads) => reads,
+                Err(error) => return error,
+            };
+            backoff.reset();
+            let missing = self.missing(&reads);
+            let is_drained = reads.iter().all(|it| it.entries.len() < READ_ENTRIES);
+            let is_end = is_drained && missing.is_empty();
+            self.outage.end(Instant::now());
+            self.apply_reads(follower, reads);
+            let is_due = reopened.is_none_or(|at| at.elapsed() >= REOPEN);
+            if !missing.is_empty() && is_due {
+                if let Err(error) = self.open(follower, missing).await {
+                    tracing::debug!(%error, "some lanes of the log cannot be opened");
+                }
+                reopened = Some(Instant::now());
+            }
+            if is_end {
+                let now = Instant::now();
+                // Not after each read: that would wake the observer each time.
+                self.read_at.send_if_modified(|at| {
+                    let is_due = now.duration_since(*at) >= STALE / 4;
+                    *at = if is_due { now } else { *at };
+                    is_due
+                });
+            }
+        }
+    }
+
+    fn apply_reads(self: &Arc<Self>, follower: &mut Follower, reads: Vec<LaneRead>) {
+        for read in reads {
+            let lane = read.lane;
+            let is_drained = read.entries.len() < READ_ENTRIES;
+            let mut read = Some(read);
+            self.apply.burst(&mut || {
+                if let Some(read) = read.take() {
+                    follower.apply(read, &mut |event| self.apply(&event));
+                }
+            });
+            self.lane(lane).moved.notify_waiters();
+            if lane == Lane::CONTROL && is_drained && *self.is_ready.borrow() {
+                self.expect_heartbeats();
+            }
+        }
+        self.note_skipped(follower);
+        let now = Instant::now();
+        let deaths = std::mem::take(&mut *self.deaths());
+        for dead in deaths {
+            follower.died(dead, now);
+            let this = self.clone();
+            tokio::spawn(async move {
+                // Any node may remove them, so none needs to succeed.
+                let _ = this.engine.remove_members(dead).await;
+            });
+        }
+        follower.forget_dead(self.options.window.age, now);
+        for lane in self.options.lanes.iter() {
+            if self.lane(lane).take_announcement() {
+                self.push_member(lane, Record::Cleared);
+                self.apply.announce(lane);
+            }
+        }
+    }
+
+    /// From now on, nodes that have members are dead without heartbeats. Not before all heartbeats
+    /// of the log were read: those of other nodes may be older than the node.
+    fn expect_heartbeats(&self) {
+        let noted = std::mem::take(&mut *self.noted_nodes());
+        let mut liveness = self.liveness();
+        for node in noted {
+            liveness.note(node);
+        }
+    }
+
+    fn note_skipped(&self, follower: &Follower) {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        *skipped = follower.skipped();
+    }
+}
