@@ -33,6 +33,8 @@ pub use history::HistoryLimits;
 pub(crate) use history::{Gap, KeptMessage};
 pub(crate) use local::{LocalLog, MAX_MESSAGE};
 pub use name::{Lane, Lanes, TopicName};
+#[cfg(feature = "cluster")]
+pub(crate) use position::Offset;
 pub(crate) use position::Position;
 pub use position::{EntryId, Generation};
 pub(crate) use seal::{MAX_TEXT, SealError, Sealer};
@@ -40,6 +42,15 @@ pub(crate) use seal::{MAX_TEXT, SealError, Sealer};
 pub use secret::EntrySeals;
 pub use secret::Secrets;
 pub(crate) use secret::{SealKeys, Unsealed};
+
+/// A random number.
+///
+/// # Panics
+///
+/// Panics if the operating system provides none.
+pub(crate) fn random_number() -> u64 {
+    random::number()
+}
 
 /// Checks that what is read from these bytes is written in a form that reads the same.
 #[cfg(fuzzing)]

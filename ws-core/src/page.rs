@@ -40,11 +40,13 @@ pub use crate::wire::PAGE_PROTOCOL;
 
 pub(crate) use credentials::Credentials;
 pub(crate) use feed::Feed;
+#[cfg(feature = "cluster")]
+pub(crate) use registry::Unclaimed;
 pub(crate) use registry::{OpenError, OpenedCursor, Pages, PushTo, RefusedCursor};
-pub(crate) use resumed::{PageResume, PageReturn, RestoredBy};
+pub(crate) use resumed::{PageResume, PageReturn};
 pub(crate) use stream::{
-    Accepted, AttachError, AttachRequest, Epoch, InitClient, PageReport, PageSocket, Position,
-    Progress, Stream, logon_close,
+    Accepted, AttachError, AttachRequest, Epoch, InitClient, PageReport, PageSocket, PongSent,
+    Position, Progress, RestoredBy, Stream, logon_close,
 };
 
 use anonymous::AnonymousId;
@@ -209,6 +211,8 @@ impl Page {
             .open_for(&self.id.text, &self.session, address, request)?;
         if self.fresh.is_some() {
             stream.require_id();
+            #[cfg(feature = "cluster")]
+            stream.own();
         }
         Ok(stream)
     }
@@ -242,13 +246,15 @@ impl Page {
 
     /// Opens the cursor of the page: its sealed base, and the places of the messages that it has
     /// received since. Returns `None` if it is of an earlier process or session.
-    pub(crate) fn open_cursor(
+    pub(crate) async fn open_cursor(
         &self,
         base: &str,
         places: &str,
     ) -> Result<Option<OpenedCursor>, RefusedCursor> {
-        self.pages
-            .open_cursor(self.id(), self.session.generation(), base, places)
+        let session = self.session.generation();
+        #[cfg(feature = "cluster")]
+        self.pages.reach(self.id(), session, base, places).await;
+        self.pages.open_cursor(self.id(), session, base, places)
     }
 
     /// The JSON response to a browser that requests this new page.

@@ -22,6 +22,8 @@ use crate::handler::{Handler, HookCall, Step};
 use crate::id::ConnectionId;
 use crate::limits::deadline_after;
 use crate::mailbox::Accepts;
+#[cfg(feature = "cluster")]
+use crate::page::Unclaimed;
 use crate::page::{
     AttachError, AttachRequest, CapacityFreed, InitClient, Page, PageResume, PageReturn,
     PageSocket, RestoredBy, Stream, logon_close,
@@ -153,6 +155,24 @@ fn stream_for_session(
     Ok(stream)
 }
 
+/// Makes this server the owner of the page, if several share a log.
+#[cfg_attr(
+    not(feature = "cluster"),
+    expect(
+        unused_variables,
+        clippy::unused_async,
+        reason = "there are no other servers"
+    )
+)]
+async fn claim(page: &Page, stream: &Stream, request: AttachRequest) -> Result<(), Refusal> {
+    #[cfg(feature = "cluster")]
+    page.pages()
+        .claim(stream, request.report)
+        .await
+        .map_err(|Unclaimed| Refusal::unavailable("the log is unavailable: try again"))?;
+    Ok(())
+}
+
 /// Identifies a route of a server.
 fn route_of(endpoint: &Arc<Endpoint>) -> usize {
     Arc::as_ptr(endpoint).addr()
@@ -191,7 +211,7 @@ async fn attach(
     } = admitted;
     position::check_protocol(&handshake)?;
     let (page, session) = visitor(&handshake)?;
-    let returned = position::of(&handshake, page)?;
+    let returned = position::of(&handshake, page).await?;
     let inner = endpoint.page_endpoint().unwrap_or(&endpoint);
     // The deadline for `init`, including the wait for it.
     let mut deadline = deadline_after(Instant::now(), inner.limits().init_timeout);
@@ -215,6 +235,7 @@ async fn attach(
     loop {
         let stream = stream_for_session(&opener.page, &opener.client.session, &handshake, request)?;
         let _hold = opener.page.pages().hold(&stream);
+        claim(&opener.page, &stream, request).await?;
         let has_handler;
         (has_handler, handshake) = opener
             .ensure_handler(handshake, &stream, &mut deadline)
@@ -283,11 +304,16 @@ impl Opener {
     ) -> Result<Handshake, Refusal> {
         let Self { endpoint, page, .. } = self;
         let inner = endpoint.page_endpoint().unwrap_or(endpoint);
-        let resume = Arc::new(PageResume::new(page.pages(), stream, &self.returned));
+        let resume = Arc::new(PageResume::new(
+            page.pages(),
+            stream,
+            &self.returned,
+            RestoredBy::Handler,
+        ));
         handshake.resume = Some(resume.clone());
         let init = (self.connect)(inner.clone(), handshake);
         let (opened, handshake) = init.run(deadline).await?;
-        resume.decide(RestoredBy::Handler);
+        resume.decide();
         let feed = page.pages().new_feed();
         match stream.set_handler(feed.clone(), &self.client, self.request.route) {
             // The caller opens a new stream; for this handler, the upgrade has failed.
@@ -307,14 +333,15 @@ impl<R: HasPage> Handler<R> for PageStream {
         let (handshake, context) = (opening.handshake(), opening.context());
         position::check_protocol(handshake)?;
         let (page, session) = visitor(handshake)?;
-        let returned = position::of(handshake, page)?;
+        let returned = position::of(handshake, page).await?;
         let request = AttachRequest {
             route: route_of(&context.endpoint),
             report: returned.report,
         };
         loop {
             let stream = stream_for_session(page, session, handshake, request)?;
-            PageResume::new(page.pages(), &stream, &returned).decide(RestoredBy::Session);
+            claim(page, &stream, request).await?;
+            PageResume::new(page.pages(), &stream, &returned, RestoredBy::Session).decide();
             match Self::attach_socket(handshake, context, request, stream)? {
                 // The stream has just ended: open a new one.
                 Err(AttachError::Ended) => {}

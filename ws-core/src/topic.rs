@@ -43,6 +43,7 @@ mod publish_shared;
 mod publisher;
 mod pushed;
 mod receipt;
+mod replay_end;
 mod round;
 #[cfg(feature = "cluster")]
 mod shared;

@@ -37,6 +37,8 @@ pub(crate) const LARGEST_NUMBER: u64 = (1 << 53) - 1;
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PageQuery {
     pub(crate) client: Option<u64>,
+    /// Counts the connections of this client.
+    pub(crate) attempt: Option<u64>,
     pub(crate) epoch: Option<String>,
     pub(crate) offset: Option<u64>,
     /// The sealed base of the cursor, and the cursor.

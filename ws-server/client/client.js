@@ -40,6 +40,7 @@ class Connection extends EventTarget {
   #socket;
   #openedAt;
   #triedAt;
+  #attempts = 0;
   #failures = 0;
   // Handshakes in a row that were not answered.
   #memory = { blocked: 0 };
@@ -273,6 +274,7 @@ class Connection extends EventTarget {
     const { searchParams } = this.#url;
     if (this.page) searchParams.set(this.#page.parameter, this.page);
     if (this.#page) searchParams.set("client", this.#firstCall);
+    if (this.#page) searchParams.set("attempt", ++this.#attempts);
     if (this.epoch) searchParams.set("epoch", this.epoch);
     if (this.epoch) searchParams.set("offset", this.offset);
     if (this.#page) {
@@ -413,6 +415,8 @@ class Connection extends EventTarget {
     if (type === "welcome") return this.#welcome(message);
     assert(this.#is("open"));
     if (type === "event") this.#deliver(offset, "push", { event, data }, at);
+    if (type === "pong") this.#reach(at);
+    if (type === "base") this.#rebase(message.base);
     if (type === "text") this.#deliver(offset, "message", data);
     if (type === "binary") {
       const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
@@ -460,6 +464,10 @@ class Connection extends EventTarget {
     this.#at = {};
   }
 
+  #reach(at = "") {
+    for (const place of at.match(/[^-]+/g) ?? []) this.#at[place.split(".")[0]] = place;
+  }
+
   // Sent messages may have been handled.
   #begin(position) {
     if (this.epoch) {
@@ -484,7 +492,7 @@ class Connection extends EventTarget {
     if (offset <= this.offset) return;
     assert(offset === this.offset + 1);
     this.#page.offset = offset;
-    if (at) this.#at[at.split(".")[0]] = at;
+    this.#reach(at);
     if (type === "push") this.#emit(type, detail);
     else this.#message(detail);
     // A hidden tab's timers are late.

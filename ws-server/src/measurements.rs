@@ -215,6 +215,12 @@ fn topics_and_pages(sink: &mut impl Sink, stats: &Stats) {
     for (why, count) in resets {
         sink.value(&[("why", why)], count);
     }
+    sink.head(
+        "websocket_server_page_pushes_superseded_total",
+        Kind::Counter,
+        "Messages dropped because their page has connected to another server.",
+    );
+    sink.value(&[], pages.superseded_pushes);
 }
 
 fn refusals(sink: &mut impl Sink, stats: &Stats) {

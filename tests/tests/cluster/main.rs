@@ -1,10 +1,13 @@
 //! Handlers on several servers that share a log, in memory and with paused time.
 
+mod cursors;
 mod drain;
 mod faults;
+mod leaving;
 mod members;
 mod messages;
 mod model;
+mod moving;
 mod pages;
 mod pushes;
 mod rooms;
@@ -12,3 +15,4 @@ mod sessions;
 mod subscriptions;
 mod view;
 mod waiting;
+mod wandering;

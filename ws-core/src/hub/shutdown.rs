@@ -76,6 +76,8 @@ impl Hub {
                 end: deadline_after(last, deadline),
             })
         };
+        #[cfg(feature = "cluster")]
+        self.inner.pages.begin_leaving();
         self.close_in_waves(now, over, times).await;
         // A page's handler first: its replies are queued for the page's socket, which its Close
         // closes.
@@ -96,6 +98,7 @@ impl Hub {
         }
         #[cfg(feature = "cluster")]
         if let Some(shared) = self.topics().shared() {
+            self.inner.pages.hand_over_all();
             shared.node().leave(times.end).await;
         }
     }

@@ -71,6 +71,12 @@ impl Offset {
     }
 }
 
+impl From<EntryPlace> for Offset {
+    fn from(place: EntryPlace) -> Self {
+        Self::new(EntryId::new(place.time, place.sequence), place.index)
+    }
+}
+
 /// A position in the log: an offset in one of its lanes. That of a message is behind it: "received
 /// up to here".
 ///

@@ -74,6 +74,9 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 /// A connection that answers nothing for so long is dead.
 const DEAD_CONNECTION: Duration = Duration::from_secs(3);
 
+/// The log counts as unavailable if it has not answered a read for so long.
+pub(crate) const MAX_SILENCE: Duration = DEAD_CONNECTION;
+
 /// A node that has not read the whole log for so long shows its members as stale. A read waits up to
 /// a second for entries.
 const STALE: Duration = Duration::from_secs(3);

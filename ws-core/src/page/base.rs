@@ -10,13 +10,14 @@ use crate::log::{Cursor, SealKeys, Secrets, Unsealed};
 use crate::session::{SessionGeneration, SessionId};
 
 /// The version of the sealed form.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Bytes of the hash of the page's id.
 const PAGE_BYTES: usize = 8;
 
-/// Bytes before the cursor: the version, the page, the session, its logons, and the stream.
-const HEAD_BYTES: usize = 1 + PAGE_BYTES + 16 + 4 + 8;
+/// Bytes before the cursor: the version, the page, the session, its logons, the stream, and whether
+/// it continues another one.
+const HEAD_BYTES: usize = 1 + PAGE_BYTES + 16 + 4 + 8 + 1;
 
 /// Characters of the longest base, and of the longest list of places.
 pub(crate) const MAX_CURSOR_TEXT: usize = 2048;
@@ -35,7 +36,28 @@ pub(crate) struct StreamStamp {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Base {
     pub(crate) stamp: StreamStamp,
+    /// The page had received messages before its stream began.
+    pub(crate) is_continued: bool,
     pub(crate) cursor: Cursor,
+}
+
+/// Where the stream of a page begins.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct BaseCursor {
+    /// The page has received messages before.
+    pub(crate) is_continued: bool,
+    /// The cursor in its binary form.
+    pub(crate) cursor: Box<[u8]>,
+}
+
+impl BaseCursor {
+    /// The page has received nothing before this.
+    pub(crate) const fn at(cursor: Box<[u8]>) -> Self {
+        Self {
+            is_continued: false,
+            cursor,
+        }
+    }
 }
 
 /// Why a base cannot be opened.
@@ -56,14 +78,19 @@ impl BaseKeys {
         Self(secrets.keys(LABEL))
     }
 
-    /// Seals the base of a page. `cursor` is in its binary form.
-    pub(super) fn seal(&self, page: &str, stamp: StreamStamp, cursor: &[u8]) -> String {
+    /// Seals the base of a page.
+    pub(super) fn seal(&self, page: &str, stamp: StreamStamp, begin: &BaseCursor) -> String {
+        let BaseCursor {
+            is_continued,
+            cursor,
+        } = begin;
         let mut bytes = Vec::with_capacity(HEAD_BYTES + cursor.len() + 16);
         bytes.push(VERSION);
         bytes.extend_from_slice(&hash(page));
         bytes.extend_from_slice(stamp.session.id.as_bytes());
         bytes.extend_from_slice(&stamp.session.renewals.to_be_bytes());
         bytes.extend_from_slice(&stamp.number.to_be_bytes());
+        bytes.push(u8::from(*is_continued));
         bytes.extend_from_slice(cursor);
         self.0.seal(bytes)
     }
@@ -95,7 +122,8 @@ impl Base {
         let (page, rest) = rest.split_first_chunk()?;
         let (id, rest) = rest.split_first_chunk()?;
         let (renewals, rest) = rest.split_first_chunk()?;
-        let (number, cursor) = rest.split_first_chunk()?;
+        let (number, rest) = rest.split_first_chunk()?;
+        let (&is_continued, cursor) = rest.split_first()?;
         let session = SessionGeneration {
             id: SessionId::from_bytes(*id),
             renewals: u32::from_be_bytes(*renewals),
@@ -105,7 +133,13 @@ impl Base {
             session,
         };
         let cursor = Cursor::from_bytes(cursor).filter(|_| version == VERSION)?;
-        Some((Self { stamp, cursor }, *page))
+        let is_continued = is_continued != 0;
+        let base = Self {
+            stamp,
+            is_continued,
+            cursor,
+        };
+        Some((base, *page))
     }
 }
 
@@ -135,7 +169,7 @@ mod tests {
     #[test]
     fn a_base_is_valid_for_its_page_and_session_only() {
         let cursor = Topics::new(1, 0).heads();
-        let text = keys(1).seal("page", stamp(1), &cursor.to_bytes());
+        let text = keys(1).seal("page", stamp(1), &BaseCursor::at(cursor.to_bytes()));
         assert!(text.len() < 160, "{}", text.len());
         let session = stamp(1).session.id;
         let open = |secret, page, id| keys(secret).open(&text, page, id);
@@ -151,7 +185,7 @@ mod tests {
     fn other_text_is_refused_and_a_changed_one_is_unknown() {
         let keys = keys(1);
         let cursor = Topics::new(1, 0).heads().to_bytes();
-        let text = keys.seal("page", stamp(1), &cursor);
+        let text = keys.seal("page", stamp(1), &BaseCursor::at(cursor));
         let open = |text: &str| keys.open(text, "page", stamp(1).session.id);
         for at in 0..text.len() - 1 {
             let other = if text.as_bytes()[at] == b'A' {
@@ -166,7 +200,7 @@ mod tests {
             assert_eq!(open(text), Err(InvalidBase::Refused));
         }
         // Sealed by a later version, or cut.
-        for bytes in [vec![], vec![2; 64], vec![VERSION; HEAD_BYTES + 8]] {
+        for bytes in [vec![], vec![1; 64], vec![VERSION; HEAD_BYTES + 8]] {
             let text = keys.0.seal(bytes);
             assert_eq!(open(&text), Err(InvalidBase::Unknown));
         }

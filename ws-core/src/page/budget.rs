@@ -15,6 +15,7 @@ pub(crate) struct Budget {
     limit: usize,
     used: AtomicUsize,
     resets: ResetCounters,
+    superseded: AtomicU64,
 }
 
 impl Budget {
@@ -23,6 +24,7 @@ impl Budget {
             limit,
             used: AtomicUsize::new(0),
             resets: ResetCounters::default(),
+            superseded: AtomicU64::new(0),
         })
     }
 
@@ -34,6 +36,18 @@ impl Budget {
     /// The resets of the pages.
     pub(super) const fn resets(&self) -> &ResetCounters {
         &self.resets
+    }
+
+    /// The messages that were dropped because their page has connected to another server.
+    pub(super) fn superseded(&self) -> u64 {
+        self.superseded.load(Ordering::Relaxed)
+    }
+
+    /// Counts such messages.
+    #[cfg(feature = "cluster")]
+    pub(super) fn count_superseded(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.superseded.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Whether the pages hold more than the limit.

@@ -236,6 +236,11 @@ impl PageQueue {
         self.items.is_empty()
     }
 
+    /// Whether everything up to this offset was sent to the current socket.
+    pub(super) const fn is_sent(&self, offset: u64) -> bool {
+        self.sent >= offset && self.reset_due.is_none()
+    }
+
     /// The number of messages that were not sent to the current socket.
     pub(super) fn unsent(&self) -> u64 {
         self.last() - self.sent
@@ -418,6 +423,9 @@ impl PageQueue {
         }
     }
 }
+
+#[cfg(feature = "cluster")]
+mod moving;
 
 #[cfg(test)]
 mod model;

@@ -1,35 +1,46 @@
 //! The live pages of one server, and the pushes to them.
 
 use std::sync::atomic::AtomicU64;
+#[cfg(feature = "cluster")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::BrowserClientPaths;
-use super::base::BaseKeys;
+use super::base::{BaseCursor, BaseKeys};
 use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::QueuedPush;
 use super::reaper::Reaper;
-use super::stream::{AttachError, AttachRequest, FollowUp, PageSocket, Stream};
+use super::stream::{AttachError, AttachRequest, FollowUp, PageSocket, PongSent, Stream};
 use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
 #[cfg(feature = "cluster")]
 use crate::log::shared::{NoticeKind, Repeat};
+use crate::log::{self, Cursor};
 use crate::session::{
     Session, SessionGeneration, SessionId, SessionNotice, SessionPages, SessionSubscribeError,
 };
 use crate::stats::RefusalCounters;
 use crate::throttle::LogThrottle;
+#[cfg(feature = "cluster")]
+use crate::topic::SharedLog;
 use crate::topic::{EventPlan, Pushed, TopicKey, Topics};
 use crate::wire::Push;
 
+#[cfg(feature = "cluster")]
+mod anchors;
 mod anonymous;
 mod counters;
 mod cursors;
 mod ended;
 mod index;
 mod issuer;
+#[cfg(feature = "cluster")]
+mod moved;
 mod open;
+#[cfg(feature = "cluster")]
+mod owner;
 mod pushes;
 mod reap;
 mod refuse;
@@ -41,11 +52,15 @@ mod shared_topics;
 mod too_many;
 mod topics;
 
+#[cfg(feature = "cluster")]
+use anchors::Anchors;
 pub(crate) use cursors::{OpenedCursor, RefusedCursor};
 use ended::EndedStreams;
 use index::PageIndex;
 use issuer::AnonymousIssuer;
 pub(crate) use open::OpenError;
+#[cfg(feature = "cluster")]
+pub(crate) use owner::Unclaimed;
 pub(crate) use pushes::PushTo;
 use relief::Relief;
 use session_topics::SessionTopics;
@@ -77,8 +92,15 @@ pub(crate) struct Pages {
     shared_topics: SharedTopics,
     refusals: Arc<RefusalCounters>,
     ended: EndedStreams,
+    #[cfg(feature = "cluster")]
+    anchors: Anchors,
+    /// This server is about to end.
+    #[cfg(feature = "cluster")]
+    is_leaving: AtomicBool,
     base_keys: Arc<BaseKeys>,
     anonymous: AnonymousIssuer,
+    /// Numbers of streams are those of no other server.
+    first_stream: u64,
     last_stream: AtomicU64,
     weak_self: Weak<Self>,
 }
@@ -91,6 +113,7 @@ impl Pages {
         topics: Arc<Topics>,
         refusals: Arc<RefusalCounters>,
     ) -> Arc<Self> {
+        let first_stream = log::random_number() >> 1;
         Arc::new_cyclic(|weak_self| Self {
             limits: limits.clamped(),
             inline,
@@ -107,9 +130,14 @@ impl Pages {
             shared_topics: SharedTopics::new(&limits),
             refusals,
             ended: EndedStreams::new(limits.waiting),
+            #[cfg(feature = "cluster")]
+            anchors: Anchors::default(),
+            #[cfg(feature = "cluster")]
+            is_leaving: AtomicBool::new(false),
             base_keys: Arc::new(BaseKeys::new(topics.secrets())),
             anonymous: AnonymousIssuer::new(topics.secrets()),
-            last_stream: AtomicU64::new(0),
+            first_stream,
+            last_stream: AtomicU64::new(first_stream),
             topics,
             weak_self: weak_self.clone(),
         })
@@ -143,6 +171,33 @@ impl Pages {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a stream with this number is, or was, one of this server.
+    #[cfg(feature = "cluster")]
+    fn is_own(&self, number: u64) -> bool {
+        (self.first_stream..=self.last_stream.load(Ordering::Relaxed)).contains(&number)
+    }
+
+    /// Answers a ping of a page, with the places that it has reached.
+    pub(crate) fn pong(&self, stream: &Stream, socket: ConnectionId) -> PongSent {
+        stream.pong(socket, self.places_now().as_ref())
+    }
+
+    /// The ends of the lanes, if several servers share the log: a page that has received everything
+    /// may move.
+    #[cfg(feature = "cluster")]
+    fn places_now(&self) -> Option<Cursor> {
+        self.shared_places()
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "only a shared log has places that matter"
+    )]
+    const fn places_now(&self) -> Option<Cursor> {
+        None
+    }
+
     /// The number of live pages.
     pub(crate) fn count(&self) -> usize {
         self.index().pages.len()
@@ -173,6 +228,8 @@ impl Pages {
     /// Detaches this socket from the stream; with `bye` the page is closed for good.
     pub(crate) fn detach(&self, stream: &Arc<Stream>, socket: ConnectionId, bye: bool) {
         self.follow_up(stream, stream.detach(socket, bye));
+        #[cfg(feature = "cluster")]
+        self.hand_over_if_leaving(stream);
     }
 
     /// Delivers the queued messages of the page, then the Close of its handler.
@@ -218,7 +275,7 @@ impl Pages {
     /// Moves the base of a page's cursor to the end of the log if a newer session takes it over.
     fn rebase(&self, stream: &Arc<Stream>, session: &Session) {
         if stream.session().renewals() < session.renewals() {
-            stream.rebase(self.topics.heads().to_bytes());
+            stream.rebase(BaseCursor::at(self.topics.heads().to_bytes()));
         }
     }
 
@@ -246,12 +303,14 @@ impl Pages {
 
     fn remove(&self, stream: &Arc<Stream>) {
         self.index().remove(stream);
+        #[cfg(feature = "cluster")]
+        self.log_end(stream);
         self.ended.set(stream.id(), stream.ended_as());
         for subscription in stream.topics().end() {
             drop(self.topics.unsubscribe(subscription));
         }
         #[cfg(feature = "cluster")]
-        if !stream.continues_elsewhere() {
+        if !stream.continues_elsewhere() && !self.is_leaving() {
             self.end_shared_topics(stream);
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::PageSubscribeError;
 use super::queue::Loss;
 use super::registry::{Deferred, Pages, Sharing};
-use super::stream::{PageReport, ReportedCursor, Stream, SubscribedBy};
+use super::stream::{Origin, PageReport, ReportedCursor, RestoredBy, Stream, SubscribedBy};
 use crate::log::Cursor;
 use crate::topic::{
     AfterUnlock, EventPlan, HasHistory, Replay, Subscribable, TopicKey, TopicRef, TopicValue,
@@ -80,6 +80,8 @@ pub enum ResumeReason {
     New,
     /// The page has returned, and its topics continue behind the last message that it has received.
     Continued,
+    /// The same, but it comes from another server, where it had another handler.
+    Moved,
     /// The page has returned, and messages are lost or it is not known what it has received: it
     /// gets a reset.
     Lost,
@@ -168,6 +170,7 @@ pub(crate) struct PageReturn {
 pub(crate) struct PageResume {
     pages: Arc<Pages>,
     stream: Arc<Stream>,
+    by: RestoredBy,
     reported: Option<ReportedCursor>,
     cursor: Option<Arc<Cursor>>,
     state: Mutex<ResumeState>,
@@ -181,23 +184,31 @@ struct ResumeState {
     continued: Vec<EventPlan>,
 }
 
-/// Restores a page that returns.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum RestoredBy {
-    /// Its handler, if that takes [`Resumed`].
-    Handler,
-    /// Nothing but the subscriptions of its session.
-    Session,
-}
-
 impl PageResume {
-    pub(crate) fn new(pages: &Arc<Pages>, stream: &Arc<Stream>, page: &PageReturn) -> Self {
+    pub(crate) fn new(
+        pages: &Arc<Pages>,
+        stream: &Arc<Stream>,
+        page: &PageReturn,
+        by: RestoredBy,
+    ) -> Self {
         let position = page.report.position;
-        let continues = |it: &ReportedCursor| stream.can_continue(it.stamp, position);
-        let reported = page.report.cursor.filter(continues);
+        let came_from = |it: &ReportedCursor| pages.came_from(stream, it, position, by);
+        let origin = page.report.cursor.as_ref().and_then(came_from);
+        let origin = origin.filter(|origin| {
+            let cursor = page.report.cursor.as_ref().zip(page.cursor.as_ref());
+            cursor.is_some_and(|(reported, cursor)| {
+                pages.begin_behind(stream, *origin, reported, cursor)
+            })
+        });
+        #[cfg(feature = "cluster")]
+        if origin == Some(Origin::Elsewhere) {
+            stream.take_over(&page.report);
+        }
+        let reported = page.report.cursor.filter(|_| origin.is_some());
         let cursor = page.cursor.as_ref().filter(|_| reported.is_some());
         let reason = match reported {
             Some(reported) if reported.is_empty => ResumeReason::New,
+            Some(_) if origin == Some(Origin::Elsewhere) => ResumeReason::Moved,
             Some(_) => ResumeReason::Continued,
             None if stream.is_unknown_to(position) => ResumeReason::Lost,
             None => ResumeReason::New,
@@ -205,6 +216,7 @@ impl PageResume {
         Self {
             pages: pages.clone(),
             stream: stream.clone(),
+            by,
             reported,
             cursor: cursor.cloned(),
             state: Mutex::new(ResumeState {
@@ -224,7 +236,9 @@ impl PageResume {
         let cursor = self.cursor.as_ref();
         let behind = match state.reason {
             ResumeReason::New if plan.is_replay() => None,
-            ResumeReason::New | ResumeReason::Continued => cursor.map(|it| plan.behind(it)),
+            ResumeReason::New | ResumeReason::Continued | ResumeReason::Moved => {
+                cursor.map(|it| plan.behind(it))
+            }
             ResumeReason::Lost => None,
         };
         let Some(behind) = behind else {
@@ -278,7 +292,7 @@ impl PageResume {
     }
 
     /// Decides whether the page continues without a reset, after `init` or without a handler.
-    pub(crate) fn decide(&self, by: RestoredBy) {
+    pub(crate) fn decide(&self) {
         let state = self.lock();
         let (Some(reported), Some(cursor)) = (self.reported, &self.cursor) else {
             return;
@@ -287,13 +301,20 @@ impl PageResume {
         if self.stream.has_stamp(reported.stamp) {
             return;
         }
-        let is_restored = by == RestoredBy::Session || state.is_taken_over;
+        let is_restored = self.by == RestoredBy::Session || state.is_taken_over;
         if state.reason == ResumeReason::Lost || !is_restored {
             return;
         }
         drop(state);
+        // It has reported the same before, and what it has missed is in the queue.
+        if self.stream.has_continued(&reported) {
+            return;
+        }
         match self.pages.continue_session_topics(&self.stream, cursor) {
-            Ok(()) => self.stream.set_continuation(reported),
+            Ok(()) => {
+                let places = self.pages.places();
+                self.stream.set_continuation(reported, cursor, places);
+            }
             Err(_) => self.stream.lose(),
         }
     }

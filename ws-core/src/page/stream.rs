@@ -8,7 +8,7 @@ use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::{PushSource, QueuedPush, UnsentOffset, cost};
 use crate::address::ClientNetwork;
-use crate::close::{Close, CloseCode};
+use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
 use crate::outbox::Outbox;
@@ -23,20 +23,37 @@ mod handshakes;
 mod init_lock;
 mod lineage;
 mod locked;
+#[cfg(feature = "cluster")]
+mod moving;
 mod outcomes;
+#[cfg(feature = "cluster")]
+mod ownership;
+mod pong;
 mod returning;
 mod state;
 mod topics;
 mod weight;
 
+pub(crate) use end::logon_close;
+use end::superseded;
 pub(super) use epoch::epoch_text;
 pub(crate) use epoch::{AttachRequest, Epoch, PageReport, Position};
 pub(crate) use init_lock::InitClient;
 use init_lock::InitLock;
+#[cfg(test)]
+pub(super) use lineage::EndedOn;
 use lineage::Lineage;
 pub(crate) use lineage::ReportedCursor;
 pub(super) use lineage::{BaseDue, EndedStream, StreamOrigin};
-pub(crate) use outcomes::{Accepted, AttachError, Progress};
+#[cfg(feature = "cluster")]
+pub(super) use moving::HandedOver;
+pub(crate) use outcomes::{Accepted, AttachError, PongSent, Progress};
+#[cfg(feature = "cluster")]
+pub(crate) use ownership::Attempt;
+#[cfg(feature = "cluster")]
+pub(in crate::page) use ownership::Contested;
+pub(crate) use returning::RestoredBy;
+pub(super) use returning::{Follows, Origin};
 pub(super) use state::FollowUp;
 use state::{ResumePlan, StreamState, WaitingWriter, follow_up_of_close, frame};
 use topics::TopicSubscriptions;
@@ -55,17 +72,6 @@ pub(crate) trait PageSocket: Send + Sync {
 
 /// Notifies the handler of a page's socket that its outbox may have room again.
 pub struct CapacityFreed;
-
-/// The Close of a socket whose page has another one. A script that has connected again learns that
-/// no other script has the page: it may try a new connection while it uses the one before.
-fn superseded(is_same_script: bool) -> Close {
-    let reason = if is_same_script {
-        "reconnected"
-    } else {
-        "another socket has the page"
-    };
-    Close::new(CloseCode::SUPERSEDED, reason)
-}
 
 /// The stream of one page.
 pub(crate) struct Stream {
@@ -97,12 +103,12 @@ impl Stream {
         getrandom::fill(&mut epoch).map_err(|_| SessionError::Random)?;
         let StreamOrigin {
             number,
-            heads,
+            begin,
             base,
             predecessor,
             keys,
         } = origin;
-        let lineage = Lineage::new(number, heads, base, predecessor);
+        let lineage = Lineage::new(number, begin, base, predecessor);
         let epoch = u64::from_be_bytes(epoch);
         let is_anonymous = session.is_of_page();
         let state = StreamState::new(epoch, session, &limits, budget, lineage);
@@ -261,6 +267,10 @@ impl Stream {
             page: std::mem::take(&mut state.lineage.id_due).then(|| self.id.to_string()),
         };
         let _ = socket.outbox().push(&frame(&welcome));
+        #[cfg(feature = "cluster")]
+        if state.lineage.anchored {
+            state.drop_base();
+        }
         state.pump();
         let closed = state.close_if_done();
         drop(state);
@@ -310,6 +320,8 @@ impl Stream {
         let accepted = self.enqueue(QueuedPush::for_one(push));
         if accepted {
             self.pump();
+        } else {
+            self.lock().count_refused();
         }
         accepted
     }
@@ -342,6 +354,7 @@ impl Stream {
         }
         state.writer = None;
         if !state.accepts_pushes() {
+            state.count_refused();
             return Poll::Ready(false);
         }
         let source = match state.socket {
@@ -359,6 +372,7 @@ impl Stream {
     /// none is accepted after them.
     pub(crate) fn push_last(&self, push: &Push) {
         let mut state = self.lock();
+        state.count_refused();
         if !state.ended && state.ending.is_none() {
             state.begin_closing();
             state
@@ -417,11 +431,6 @@ impl Stream {
         drop(state);
         Ok(follow_up_of_close(closed))
     }
-}
-
-/// The Close for connections from before a logon; the page then reconnects.
-pub(crate) fn logon_close() -> Close {
-    Close::new(CloseCode::SERVICE_RESTART, "the visitor has logged on")
 }
 
 #[cfg(test)]

@@ -214,6 +214,9 @@ pub struct PageStats {
     pub resets_history: u64,
     /// The resets because a queue was full.
     pub resets_overflow: u64,
+    /// The messages of handlers and replies that were dropped, because their page has connected to
+    /// another server.
+    pub superseded_pushes: u64,
 }
 
 /// What outboxes have counted.

@@ -6,7 +6,7 @@ use crate::decode::{DecodeError, Payload};
 use crate::extract::Context;
 use crate::handler::{HookCall, Step, guard};
 use crate::message::Message;
-use crate::page::{Accepted, PageMessage, PageSocket};
+use crate::page::{Accepted, PageMessage, PageSocket, PongSent};
 use crate::reply::{IntoReply, Reply};
 use crate::wire::{FromPage, Push, ToPage, json};
 
@@ -22,7 +22,7 @@ pub(super) fn receive(call: HookCall<'_, PageStream>, payload: &Payload<'_>) -> 
     };
     match message {
         FromPage::Ack(offset) => call.run(|this, _| this.link.ack(offset)),
-        FromPage::Ping => call.run(|_, _| json(&ToPage::Pong).into_reply()),
+        FromPage::Ping => call.run(|this, _| this.link.pong()),
         FromPage::Bye => call.run(|this, _| {
             this.link.bye = true;
             Close::NORMAL.into_reply()
@@ -86,6 +86,14 @@ pub(super) fn wait_for_capacity(call: HookCall<'_, PageStream>) -> Step<PageStre
 }
 
 impl Link {
+    /// Answers a ping: behind all messages that are on their way, or if they leave no room, at once.
+    fn pong(&self) -> Reply {
+        match self.page.pages().pong(&self.stream, self.socket) {
+            PongSent::Yes => Reply::NONE,
+            PongSent::No => json(&ToPage::Pong { at: None }).into_reply(),
+        }
+    }
+
     fn ack(&self, offset: u64) -> Reply {
         let pages = self.page.pages();
         match pages.ack(&self.stream, self.socket, offset) {

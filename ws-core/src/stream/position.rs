@@ -6,7 +6,7 @@ use crate::page::{Epoch, FreshPage, PAGE_PROTOCOL, Page, PageReport, PageReturn,
 use crate::wire::PageQuery;
 
 /// Parses what a page reports: its position, its script and its cursor.
-pub(super) fn of(handshake: &Handshake, page: &Page) -> Result<PageReturn, Refusal> {
+pub(super) async fn of(handshake: &Handshake, page: &Page) -> Result<PageReturn, Refusal> {
     let (mut report, cursor) = parse(handshake)?;
     if let Some(fresh) = page.fresh() {
         report.position = position_before(fresh, report.position);
@@ -16,6 +16,7 @@ pub(super) fn of(handshake: &Handshake, page: &Page) -> Result<PageReturn, Refus
         Some(_) if page.fresh().is_some() => None,
         Some((base, at)) => page
             .open_cursor(&base, &at)
+            .await
             .map_err(|_| Refusal::BAD_REQUEST.body("`base` and `at` are no cursor of this page"))?,
         None => None,
     };
@@ -40,7 +41,8 @@ fn position_before(fresh: FreshPage, reported: Option<Position>) -> Option<Posit
 /// Parses the position and the script of the page, and the text of its cursor.
 fn parse(handshake: &Handshake) -> Result<(PageReport, Option<(String, String)>), Refusal> {
     let query = handshake.query().unwrap_or_default();
-    let malformed = || Refusal::BAD_REQUEST.body("`epoch`, `offset` or `client` is malformed");
+    let malformed =
+        || Refusal::BAD_REQUEST.body("`epoch`, `offset`, `client` or `attempt` is malformed");
     let query_fields: PageQuery = serde_urlencoded::from_str(query).map_err(|_| malformed())?;
     let position = match (query_fields.epoch, query_fields.offset) {
         (None, None) => None,
@@ -58,6 +60,7 @@ fn parse(handshake: &Handshake) -> Result<(PageReport, Option<(String, String)>)
     let report = PageReport {
         position,
         client: query_fields.client,
+        attempt: query_fields.attempt,
         cursor: None,
     };
     Ok((report, cursor))
@@ -128,6 +131,7 @@ mod tests {
             "base=A&base=B",
             "client=a",
             "client=-1",
+            "attempt=1.5",
         ] {
             assert_eq!(read(query), Err(400), "{query}");
         }

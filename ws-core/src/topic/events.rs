@@ -96,6 +96,18 @@ impl EventPlan {
         }
     }
 
+    /// Whether other servers that share the log can continue it.
+    #[cfg(feature = "cluster")]
+    pub(crate) const fn is_declared(&self) -> bool {
+        self.topic.declared.is_some()
+    }
+
+    /// Whether its messages are in a log that several servers share.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_logged(&self) -> bool {
+        self.topic.declared.is_some_and(|topic| topic.is_logged())
+    }
+
     /// The name of the events.
     pub(crate) const fn event(&self) -> &Arc<str> {
         &self.event

@@ -9,18 +9,23 @@ use super::key::{Declared, TopicKey, TopicRef};
 use super::position::{Position, SinceError};
 use super::publish::{AfterUnlock, PublishedMessage};
 use super::receipt::{LogContext, LoggedOutcome, LoggedResult, PublishError, PublishOutcome};
+use super::replay_end::ReplayEnd;
+#[cfg(feature = "cluster")]
+use super::replay_end::deliver_positioned;
 #[cfg(feature = "cluster")]
 use super::shared::SharedLog;
 use super::start::Start;
 use super::{Exclude, Subscriber, Subscription, TopicValue, Topics};
 use crate::error::EncodeError;
-#[cfg(feature = "cluster")]
-use crate::log::shared::PositionedMessage;
 use crate::log::{
-    self, Cursor, Gap, Generation, KeptMessage, Lanes, LocalLog, Sealer, Secrets, TopicName,
+    self, Cursor, Gap, Generation, KeptMessage, Lane, Lanes, LocalLog, Sealer, Secrets, TopicName,
 };
 use crate::message::Message;
 use crate::throttle::LogThrottle;
+
+/// The most lanes for which pages have cursors: a longer one would not fit a URL.
+#[cfg(feature = "cluster")]
+const MAX_CURSOR_LANES: usize = 64;
 
 /// The log of the declared topics of a hub.
 pub(super) struct TopicLog {
@@ -34,19 +39,38 @@ pub(super) struct TopicLog {
 }
 
 impl TopicLog {
-    /// Whether other nodes publish to it too.
+    /// Whether a cursor has room for all lanes.
     #[cfg(feature = "cluster")]
-    fn is_shared(&self) -> bool {
-        self.shared.get().is_some()
+    fn has_cursors(&self) -> bool {
+        let shared = self.shared.get();
+        shared.is_none_or(|shared| shared.node.lane_count() <= MAX_CURSOR_LANES)
     }
 
     #[cfg(not(feature = "cluster"))]
     #[expect(
         clippy::unused_self,
-        reason = "only the feature `cluster` shares a log"
+        reason = "only a log with the feature `cluster` may have too many lanes"
     )]
-    const fn is_shared(&self) -> bool {
-        false
+    const fn has_cursors(&self) -> bool {
+        true
+    }
+
+    /// The end of the log.
+    fn heads(&self) -> Cursor {
+        #[cfg(feature = "cluster")]
+        if let Some(shared) = self.shared.get() {
+            return shared.node.cursor();
+        }
+        self.log.heads()
+    }
+
+    /// The lane of a topic.
+    fn lane(&self, name: &TopicName) -> Lane {
+        #[cfg(feature = "cluster")]
+        if let Some(shared) = self.shared.get() {
+            return shared.node.lane_of(name);
+        }
+        self.log.lane(name)
     }
 
     /// Whether it was read once, if other nodes publish to it too.
@@ -85,20 +109,6 @@ pub(crate) struct NewSubscription {
 pub(crate) struct Replaced {
     pub(crate) earlier: Subscriber,
     pub(crate) after_unlock: AfterUnlock,
-}
-
-/// Delivers messages of a shared log, the oldest first.
-#[cfg(feature = "cluster")]
-pub(super) fn deliver_positioned(
-    subscriber: &Subscriber,
-    topic: u64,
-    messages: Vec<PositionedMessage>,
-    after_unlock: &mut AfterUnlock,
-) {
-    for PositionedMessage { at, message } in messages {
-        let at = matches!(subscriber, Subscriber::Listener { .. }).then_some(at);
-        after_unlock.deliver_first(subscriber, topic, message, (at, None));
-    }
 }
 
 impl Topics {
@@ -234,8 +244,9 @@ impl Topics {
         let capacity = capacity();
         let mut after_unlock = AfterUnlock::new(self);
         let subscribe = |kept: Vec<KeptMessage>, head: Option<log::Position>| {
+            let end = head.map(|head| ReplayEnd::of(start, head));
             self.subscribe_after(key, subscriber, |subscriber, topic| {
-                self.deliver_kept((subscriber, topic), key, (kept, head), &mut after_unlock);
+                self.deliver_kept((subscriber, topic), key, (kept, end), &mut after_unlock);
             })
         };
         let subscription = match (key, start) {
@@ -285,9 +296,9 @@ impl Topics {
         #[cfg(feature = "cluster")]
         if let (Some(shared), Some(declared)) = (self.log.shared.get(), topic.declared) {
             let limits = declared.kept();
-            return Self::resubscribe_shared(shared, name, limits, from, capacity, |messages| {
+            return Self::resubscribe_shared(shared, name, limits, from, capacity, |first| {
                 let earlier = existing.replace_after(subscriber, |subscriber, topic| {
-                    deliver_positioned(subscriber, topic, messages, &mut after_unlock);
+                    deliver_positioned(subscriber, topic, first, &mut after_unlock);
                 });
                 Replaced {
                     earlier,
@@ -296,8 +307,9 @@ impl Topics {
             });
         }
         let earlier = self.resume(name, from, capacity, |kept, head| {
+            let end = head.map(ReplayEnd::Complete);
             existing.replace_after(subscriber, |subscriber, topic| {
-                self.deliver_kept((subscriber, topic), key, (kept, head), &mut after_unlock);
+                self.deliver_kept((subscriber, topic), key, (kept, end), &mut after_unlock);
             })
         })?;
         Ok(Replaced {
@@ -354,16 +366,16 @@ impl Topics {
         match start {
             Start::Since(position) => position.open(name, &self.log.context.sealer),
             Start::Behind(cursor) => {
-                let position = cursor.position(self.log.log.lane(name));
+                let position = cursor.position(self.log.lane(name));
                 position.ok_or(SinceError::Gap)
             }
             Start::Now | Start::Replay(_) => Err(SinceError::Invalid),
         }
     }
 
-    /// Whether pages can continue from their cursors: in the log of this process alone.
+    /// Whether pages can continue from their cursors.
     pub(crate) fn has_cursors(&self) -> bool {
-        !self.log.is_shared()
+        self.log.has_cursors()
     }
 
     /// Whether subscribers get everything: the log, if it is shared, was read once.
@@ -373,21 +385,20 @@ impl Topics {
 
     /// The end of the log, for the cursors of pages.
     pub(crate) fn heads(&self) -> Cursor {
-        self.log.log.heads()
+        self.log.heads()
     }
 
-    /// Delivers messages of the history to one subscriber; `head` is the end of the log.
+    /// Delivers messages of the history to one subscriber.
     fn deliver_kept(
         &self,
         (subscriber, topic): (&Subscriber, u64),
         key: &TopicKey,
-        (kept, head): (Vec<KeptMessage>, Option<log::Position>),
+        (kept, end): (Vec<KeptMessage>, Option<ReplayEnd>),
         after_unlock: &mut AfterUnlock,
     ) {
         let count = kept.len();
         for (number, kept) in kept.into_iter().enumerate() {
-            // A page has received everything only after the last one.
-            let place = head.map(|head| head.place_in_replay(number + 1 == count));
+            let place = end.map(|end| end.place(number + 1 == count));
             let at = match (subscriber, key) {
                 (Subscriber::Listener { .. }, TopicKey::Declared(name)) => {
                     Some(self.log.log.position_of(name, &kept))

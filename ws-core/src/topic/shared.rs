@@ -47,6 +47,11 @@ impl SharedLog {
         self.waiting().is_empty() && self.node.is_idle()
     }
 
+    /// Whether a subscriber waits for its first messages.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting().is_empty()
+    }
+
     pub(super) fn waiting(&self) -> MutexGuard<'_, HashMap<TopicName, Vec<Waiting>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

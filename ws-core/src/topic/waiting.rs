@@ -11,9 +11,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::capacity::ReplayCapacity;
 use super::interrupt::Interrupted;
 use super::key::{Declared, TopicKey};
-use super::logged::{NewSubscription, Replaced, deliver_positioned};
+use super::logged::{NewSubscription, Replaced};
 use super::position::SinceError;
 use super::publish::AfterUnlock;
+use super::replay_end::{ReplayEnd, deliver_positioned};
 use super::shared::{First, SharedLog, Waiting};
 use super::start::Start;
 use super::{Subscriber, Topics};
@@ -113,6 +114,15 @@ impl First {
         }
     }
 
+    /// What a page has received with the last of the messages.
+    fn end(self, head: Option<Position>) -> Option<ReplayEnd> {
+        head.map(|head| match self {
+            // The page may continue other topics of the lane.
+            Self::Behind(_) => ReplayEnd::Unknown(head),
+            Self::Last(..) => ReplayEnd::Complete(head),
+        })
+    }
+
     /// Closes the connection of a subscriber that cannot receive its messages at once.
     fn too_many(self) -> Close {
         match self {
@@ -139,26 +149,33 @@ impl Topics {
     ) -> Result<NewSubscription, SinceError> {
         let key = TopicKey::Declared(name.clone());
         let limits = declared.kept();
+        let lane = shared.node.lane_of(name);
         let position = match start {
             Start::Since(position) => Some(position.open(name, &self.log.context.sealer)?),
             Start::Now | Start::Replay(_) => None,
-            // Pages get no cursors of a shared log.
-            Start::Behind(_) => return Err(SinceError::Gap),
+            Start::Behind(cursor) => Some(cursor.position(lane).ok_or(SinceError::Gap)?),
         };
-        let lane = shared.node.lane_of(name);
         let (now, available) = (Instant::now(), capacity());
         let (added, waiting) = shared.node.with_lane(lane, |opened| {
             let head = opened.map(OpenedLane::head);
             let first = match (start, position) {
                 (_, Some(position)) => First::Behind(position),
                 (Start::Replay(last), _) => First::Last(*last, head),
-                _ => return Ok((self.subscribe_logged(&key, subscriber, Vec::new()), None)),
+                _ => {
+                    return Ok((
+                        self.subscribe_logged(&key, subscriber, (Vec::new(), None)),
+                        None,
+                    ));
+                }
             };
             match first.messages(opened, name, limits, now) {
                 Ok(messages) => {
                     let messages = messages.fit(available);
                     let messages = messages.map_err(|TooMany| SinceError::TooFarBehind)?;
-                    Ok((self.subscribe_logged(&key, subscriber, messages), None))
+                    Ok((
+                        self.subscribe_logged(&key, subscriber, (messages, first.end(head))),
+                        None,
+                    ))
                 }
                 Err(NotNow::Gap) => Err(SinceError::Gap),
                 Err(NotNow::Wait(_)) => {
@@ -167,7 +184,7 @@ impl Topics {
                         subscriber: Box::new(subscriber),
                         token,
                     };
-                    let added = self.subscribe_logged(&key, subscriber, Vec::new());
+                    let added = self.subscribe_logged(&key, subscriber, (Vec::new(), None));
                     let waiting = Waiting {
                         channel: added.subscription.channel.clone(),
                         slot: added.subscription.slot,
@@ -195,13 +212,16 @@ impl Topics {
         limits: Option<HistoryLimits>,
         from: Position,
         capacity: ReplayCapacity,
-        replace: impl FnOnce(Vec<PositionedMessage>) -> Replaced,
+        replace: impl FnOnce((Vec<PositionedMessage>, Option<ReplayEnd>)) -> Replaced,
     ) -> Result<Replaced, SinceError> {
         shared.node.with_lane(shared.node.lane_of(name), |opened| {
             let messages = First::Behind(from).messages(opened, name, limits, Instant::now());
             let messages = messages.map_err(|_| SinceError::Gap)?.fit(capacity);
             let messages = messages.map_err(|TooMany| SinceError::TooFarBehind)?;
-            Ok(replace(messages))
+            Ok(replace((
+                messages,
+                opened.map(|it| ReplayEnd::Complete(it.head())),
+            )))
         })
     }
 
@@ -225,11 +245,11 @@ impl Topics {
         &self,
         key: &TopicKey,
         subscriber: Subscriber,
-        messages: Vec<PositionedMessage>,
+        first: (Vec<PositionedMessage>, Option<ReplayEnd>),
     ) -> NewSubscription {
         let mut after_unlock = AfterUnlock::default();
         let subscription = self.subscribe_after(key, subscriber, |subscriber, topic| {
-            deliver_positioned(subscriber, topic, messages, &mut after_unlock);
+            deliver_positioned(subscriber, topic, first, &mut after_unlock);
         });
         // Under the lock of the lane: a reset finds the subscriber.
         subscription.channel.lock().is_logged = true;
@@ -274,7 +294,12 @@ impl Topics {
             all.retain(|waiting| {
                 let messages = waiting.first.messages(opened, name, waiting.limits, now);
                 let capacity = capacities.next().unwrap_or(ReplayCapacity::UNLIMITED);
-                served.serve(waiting, messages, capacity, now)
+                served.serve(
+                    waiting,
+                    (messages, opened.map(OpenedLane::head)),
+                    capacity,
+                    now,
+                )
             });
         });
         let Served {
@@ -321,12 +346,14 @@ impl Served {
     fn serve(
         &mut self,
         waiting: &Waiting,
-        messages: Result<FirstMessages, NotNow>,
+        (messages, head): (Result<FirstMessages, NotNow>, Option<Position>),
         capacity: ReplayCapacity,
         now: Instant,
     ) -> bool {
         match messages.map(|messages| messages.fit(capacity)) {
-            Ok(Ok(messages)) => self.finished.extend(waiting.activate(messages)),
+            Ok(Ok(messages)) => self
+                .finished
+                .extend(waiting.activate((messages, waiting.first.end(head)))),
             Ok(Err(TooMany)) => {
                 let interrupted = waiting.interrupt();
                 let close = || waiting.first.too_many();
@@ -348,7 +375,7 @@ impl Served {
 impl Waiting {
     /// Gives the subscriber its first messages; later ones are delivered to it. The caller holds
     /// the lock of the lane.
-    fn activate(&self, messages: Vec<PositionedMessage>) -> Option<AfterUnlock> {
+    fn activate(&self, first: (Vec<PositionedMessage>, Option<ReplayEnd>)) -> Option<AfterUnlock> {
         let mut subscribers = self.channel.lock();
         let slot = subscribers.list.get_mut(self.slot)?;
         if !slot.has_token(self.token) {
@@ -356,7 +383,7 @@ impl Waiting {
         }
         *slot = slot.take().resumed();
         let mut after_unlock = AfterUnlock::default();
-        deliver_positioned(slot, self.channel.id, messages, &mut after_unlock);
+        deliver_positioned(slot, self.channel.id, first, &mut after_unlock);
         Some(after_unlock)
     }
 

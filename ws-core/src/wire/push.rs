@@ -71,6 +71,15 @@ impl Push {
         Self { kind, tail }
     }
 
+    /// The same event with its place in the log.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn at(&self, place: LanePlace) -> Self {
+        let members = self.tail.strip_suffix(b"}").unwrap_or(&self.tail);
+        let mut tail = members.to_vec();
+        tail.extend_from_slice(format!(r#","at":"{place}""#).as_bytes());
+        Self::finish(self.kind, tail)
+    }
+
     /// Same as [`event`](Self::event), but if the value cannot be encoded, logs that and returns
     /// `None`.
     pub(crate) fn event_or_log<T: Serialize + ?Sized>(name: &str, data: &T) -> Option<Self> {

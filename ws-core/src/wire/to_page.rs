@@ -40,8 +40,18 @@ pub(crate) enum ToPage {
     Binary { offset: u64, data: String },
     /// Confirms the page's messages up to this id.
     Seen { id: u64 },
-    /// The answer to a ping of the page.
-    Pong,
+    /// The answer to a ping of the page; or without one, only for its places.
+    Pong {
+        /// Places in the log up to which the page has received everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
+    },
+    /// Replaces the base of the page's cursor.
+    Base {
+        /// `None` if the page has no cursor any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<String>,
+    },
     /// A logon has replaced the visitor's session.
     Renewed,
     /// A message of a later version.
@@ -119,7 +129,14 @@ mod tests {
                 r#"{"type":"reset","why":"overflow","offset":42}"#,
             ),
             (ToPage::Seen { id: 9 }, r#"{"type":"seen","id":9}"#),
-            (ToPage::Pong, r#"{"type":"pong"}"#),
+            (ToPage::Pong { at: None }, r#"{"type":"pong"}"#),
+            (
+                ToPage::Pong {
+                    at: Some("0.1.2.3-4".to_owned()),
+                },
+                r#"{"type":"pong","at":"0.1.2.3-4"}"#,
+            ),
+            (ToPage::Base { base: None }, r#"{"type":"base"}"#),
             (ToPage::Renewed, r#"{"type":"renewed"}"#),
         ] {
             assert_eq!(json(&message), expected);

@@ -40,6 +40,7 @@ const said = (offset, at) => ({ type: "event", offset, event: "said", data: offs
 
 // Loses the connection; returns the cursor of the next attempt.
 async function cursor() {
+  await clock.advance(10_000); // ends the back-off
   Socket.last.drop();
   await clock.advance(2_000);
   const { base, at } = Object.fromEntries(new URL(Socket.last.url).searchParams);
@@ -60,6 +61,29 @@ test("it returns its base and the last place of each lane", async () => {
   const next = accept({ offset: 4 });
   next.receive(said(5, "3"));
   assert.deepEqual(await cursor(), ["B", "0.0.9.1-3"]);
+});
+
+test("a pong tells what the page has reached, and a base replaces the cursor", async () => {
+  await page();
+  const socket = accept();
+  socket.receive(said(1, "3.0.1.1"));
+  socket.receive({ type: "pong" });
+  assert.deepEqual(await cursor(), ["B", "3.0.1.1"]);
+  accept({ offset: 1 }).receive({ type: "pong", at: "0.7.1.2-3.8.0.1" });
+  assert.deepEqual(await cursor(), ["B", "0.7.1.2-3.8.0.1"]);
+  accept({ offset: 1 }).receive({ type: "base", base: "C" });
+  assert.deepEqual(await cursor(), ["C", ""]);
+  accept({ offset: 1 }).receive({ type: "base" });
+  assert.deepEqual(await cursor(), [undefined, undefined]);
+});
+
+test("it counts its connections", async () => {
+  await page();
+  const attempt = () => new URL(Socket.last.url).searchParams.get("attempt");
+  assert.equal(attempt(), "1");
+  accept();
+  await cursor();
+  assert.equal(attempt(), "2");
 });
 
 test("a server without cursors gets none", async () => {

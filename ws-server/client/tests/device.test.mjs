@@ -31,13 +31,13 @@ const query = () => Object.fromEntries(new URL(Socket.last.url).searchParams);
 test("the first connection has no id, the next ones that of the welcome", async () => {
   const { stream, resets } = await device();
   assert.equal(stream.page, undefined);
-  assert.deepEqual([Socket.last.protocols, query()], ["page.v1", { client: "0" }]);
+  assert.deepEqual([Socket.last.protocols, query()], ["page.v1", { client: "0", attempt: "1" }]);
   accept({ page: "A", base: "B" });
   assert.deepEqual([stream.page, stream.epoch, stream.state.phase], ["A", "E", "open"]);
   Socket.last.receive({ type: "event", offset: 1, event: "switch", data: true });
   Socket.last.drop();
   await clock.advance(2_000);
-  const position = { client: "0", epoch: "E", offset: "1", base: "B", at: "" };
+  const position = { client: "0", attempt: "2", epoch: "E", offset: "1", base: "B", at: "" };
   assert.deepEqual(query(), { z_pid: "A", ...position });
   accept({ offset: 1 });
   assert.deepEqual([stream.page, stream.offset, resets], ["A", 1, []]);

@@ -16,7 +16,7 @@ test("HTTP follows two handshakes in a row that were not answered", async () => 
   assert.equal(Socket.all.length, 2);
   const [{ port }, url] = [new URL(fetch.urls[0].slice(4)), new URL(fetch.urls.at(-1).slice(5))];
   assert.deepEqual([url.protocol, url.port, url.pathname], ["http:", port, "/s"]);
-  assert.deepEqual([...url.searchParams.keys()], ["z_pid", "client", "epoch", "offset"]);
+  assert.deepEqual([...url.searchParams.keys()], ["z_pid", "client", "attempt", "epoch", "offset"]);
   assert.equal(stream.state.phase, "connecting");
   await down[0].open();
   assert.deepEqual(stream.state, { phase: "open", transport: "http" });

@@ -57,7 +57,7 @@ const query = (socket) => Object.fromEntries(new URL(socket.url).searchParams);
 test("it connects with the protocol, the page and its position", async () => {
   const { stream } = await page();
   assert.equal(Socket.last.protocols, "page.v1");
-  assert.equal(Socket.last.url, "wss://site.example/websocket?z_pid=P&client=0&epoch=E&offset=0");
+  assert.equal(Socket.last.url, "wss://site.example/websocket?z_pid=P&client=0&attempt=1&epoch=E&offset=0");
   Socket.last.open();
   assert.equal(stream.state.phase, "connecting");
   Socket.last.receive(welcome());
@@ -67,18 +67,18 @@ test("it connects with the protocol, the page and its position", async () => {
 
 test("the parameter's name is configurable, and the query of the URL is kept", async () => {
   await page({ parameter: "p" });
-  assert.deepEqual(query(Socket.last), { p: "P", client: "0", epoch: "E", offset: "0" });
+  assert.deepEqual(query(Socket.last), { p: "P", client: "0", attempt: "1", epoch: "E", offset: "0" });
   const url = "http://site.example/websocket?a=b#c";
   const options = { page: "Q", WebSocket: Socket, random: () => 0 };
   connectPage(url, options).close();
   connectPage(url, options);
   await settle();
-  assert.equal(Socket.last.url, "ws://site.example/websocket?a=b&z_pid=Q&client=0");
+  assert.equal(Socket.last.url, "ws://site.example/websocket?a=b&z_pid=Q&client=0&attempt=1");
 });
 
 test("a page without an epoch sends none, and uses that of the welcome", async () => {
   const { stream, resets, messages } = await page({ epoch: undefined });
-  assert.deepEqual(query(Socket.last), { z_pid: "P", client: "0" });
+  assert.deepEqual(query(Socket.last), { z_pid: "P", client: "0", attempt: "1" });
   accept({ epoch: "N", offset: 7 });
   Socket.last.receive(text(8));
   assert.deepEqual([stream.epoch, stream.offset], ["N", 8]);
@@ -108,7 +108,7 @@ test("it delivers pushes, text and bytes, and resumes after the last", async () 
     { event: "price", data: 6 },
   ]);
   assert.deepEqual(messages, ["m3", new Uint8Array([0, 255, 128])]);
-  assert.deepEqual(query(await again()), { z_pid: "P", client: "0", epoch: "E", offset: "5" });
+  assert.deepEqual(query(await again()), { z_pid: "P", client: "0", attempt: "2", epoch: "E", offset: "5" });
 });
 
 test("received messages are ignored; a gap makes it reconnect", async () => {
@@ -292,7 +292,7 @@ test("a new epoch reports unconfirmed messages, restarts the numbers, and resets
   assert.deepEqual(messages, ["m1", "first"]);
   await clock.advance(100);
   assert.deepEqual(socket.sentOf("ack"), [{ type: "ack", offset: 1 }]);
-  assert.deepEqual(query(await again()), { z_pid: "P", client: "0", epoch: "F", offset: "1" });
+  assert.deepEqual(query(await again()), { z_pid: "P", client: "0", attempt: "3", epoch: "F", offset: "1" });
 });
 
 test("a request whose message was seen also fails when its epoch ends", async () => {
@@ -582,10 +582,10 @@ test("a page that is too old requests a fresh one, once, and reports a reset", a
   Socket.last.drop();
   await settle();
   assert.deepEqual(fetch.requests, [
-    "GET https://site.example/websocket?z_pid=P&client=0&epoch=E&offset=0",
+    "GET https://site.example/websocket?z_pid=P&client=0&attempt=1&epoch=E&offset=0",
     "POST /ws-server/page",
   ]);
-  assert.deepEqual(query(Socket.last), { z_pid: "Q", client: "0", epoch: "F", offset: "0" });
+  assert.deepEqual(query(Socket.last), { z_pid: "Q", client: "0", attempt: "2", epoch: "F", offset: "0" });
   assert.equal(stream.page, "Q");
   assert.deepEqual(resets, []);
   accept({ epoch: "F" });

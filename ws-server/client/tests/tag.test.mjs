@@ -41,7 +41,7 @@ for (const [state, start] of [["loading", 0], ["interactive", 0], ["loading", un
     document.dispatchEvent(new Event("DOMContentLoaded"));
     await settle();
     const url = Socket.last.url.replace(/client=\d+/, "client=…");
-    assert.equal(url, "wss://site.example/websocket?pid=P&client=…&epoch=E&offset=0");
+    assert.equal(url, "wss://site.example/websocket?pid=P&client=…&attempt=1&epoch=E&offset=0");
     document.dispatchEvent(new Event("DOMContentLoaded"));
     await settle();
     assert.equal(Socket.all.length, 1);

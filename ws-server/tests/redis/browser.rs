@@ -11,12 +11,21 @@ pub(crate) struct Client {
 impl Client {
     /// Connects to a path of a server on this port.
     pub(crate) async fn connect(port: u16, path: &str) -> Self {
+        Self::connect_with(port, path, "").await
+    }
+
+    /// Connects as a page.
+    pub(crate) async fn connect_page(port: u16, path: &str) -> Self {
+        Self::connect_with(port, path, "Sec-WebSocket-Protocol: page.v1\r\n").await
+    }
+
+    async fn connect_with(port: u16, path: &str, headers: &str) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let mut stream = BufStream::new(stream);
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
              Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         stream.flush().await.unwrap();

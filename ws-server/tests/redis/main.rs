@@ -10,6 +10,7 @@ mod health;
 mod hubs;
 mod matrix;
 mod nodes;
+mod pages;
 mod processes;
 mod proxy;
 mod sealed;

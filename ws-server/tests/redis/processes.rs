@@ -44,6 +44,11 @@ impl Chat {
         if text == "members" {
             return Ok(Some(format!("members {}", members(hub))));
         }
+        if let Some(number) = text.strip_prefix("push ") {
+            // An answer means that it is in the log.
+            hub.everyone().send("n", &number).await?;
+            return Ok(Some("pushed".to_owned()));
+        }
         hub.publish(Hall, &format!("{} {text}", self.name)).await?;
         Ok(None)
     }
@@ -60,6 +65,7 @@ dispatch! {
     struct Routes;
 
     chat: "/chat/{name}" => Chat { require_session: false };
+    device: "/device" => PageStream { attach: page, require_session: false };
 }
 
 /// A server until its process is killed.
@@ -190,4 +196,98 @@ async fn two_processes_deliver_alike_and_members_of_a_killed_one_leave() {
         "the members of the killed process have left after {:?}",
         killed.elapsed()
     );
+}
+
+/// A page without cookies: what it knows, and its connection.
+struct Device {
+    client: Client,
+    id: String,
+    epoch: String,
+    base: String,
+    offset: u64,
+    at: String,
+}
+
+fn member(message: &serde_json::Value, name: &str) -> Option<String> {
+    Some(message[name].as_str()?.to_owned())
+}
+
+async fn next(client: &mut Client) -> serde_json::Value {
+    serde_json::from_str(&client.text().await.unwrap()).unwrap()
+}
+
+impl Device {
+    async fn connect(port: u16) -> Self {
+        let mut client = Client::connect_page(port, "/device?client=7&attempt=1").await;
+        let welcome = next(&mut client).await;
+        Self {
+            client,
+            id: member(&welcome, "page").unwrap(),
+            epoch: member(&welcome, "epoch").unwrap(),
+            base: member(&welcome, "base").unwrap(),
+            offset: 0,
+            at: String::new(),
+        }
+    }
+
+    /// Connects to another server. Returns its `welcome`.
+    async fn move_to(&mut self, port: u16) -> serde_json::Value {
+        let Self {
+            id,
+            epoch,
+            base,
+            offset,
+            at,
+            ..
+        } = self;
+        let query = format!("z_pid={id}&epoch={epoch}&offset={offset}&base={base}&at={at}");
+        let path = format!("/device?client=7&attempt=2&{query}");
+        self.client = Client::connect_page(port, &path).await;
+        next(&mut self.client).await
+    }
+
+    /// The data of the next message, which must be an event.
+    async fn event(&mut self) -> String {
+        let event = next(&mut self.client).await;
+        self.offset = event["offset"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{event}"));
+        self.at = member(&event, "at").unwrap();
+        member(&event, "data").unwrap()
+    }
+}
+
+async fn push(chat: &mut Client, number: usize) {
+    chat.send(&format!("push {number}")).await;
+    assert_eq!(chat.text().await.as_deref(), Some("pushed"));
+}
+
+#[tokio::test]
+async fn a_page_of_a_killed_process_continues_on_the_other_one_without_a_reset() {
+    let redis = RedisServer::start();
+    let mut servers = [ServerProcess::start(&redis), ServerProcess::start(&redis)];
+    let mut chat = Client::connect(servers[1].port, "/chat/ada").await;
+    let mut device = Device::connect(servers[0].port).await;
+    for number in 0..5 {
+        push(&mut chat, number).await;
+        assert_eq!(device.event().await, number.to_string());
+    }
+    servers[0].kill();
+    assert_eq!(device.client.text().await, None);
+    for number in 5..10 {
+        push(&mut chat, number).await;
+    }
+    let welcome = device.move_to(servers[1].port).await;
+    assert_eq!(welcome["continued"], true, "{welcome}");
+    for number in 10..15 {
+        push(&mut chat, number).await;
+    }
+    for number in 5..15 {
+        if number == 10 {
+            // What it has missed is complete.
+            let places = next(&mut device.client).await;
+            assert_eq!(places["type"], "pong", "{places}");
+        }
+        assert_eq!(device.event().await, number.to_string());
+    }
 }

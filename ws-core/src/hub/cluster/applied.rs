@@ -4,10 +4,10 @@ use std::sync::{Arc, Weak};
 
 use super::super::{Hub, HubShared};
 use super::disconnect::DisconnectNotice;
-use crate::log::Lane;
 use crate::log::shared::{
     AfterLane, Apply, Author, Event, Incarnation, Lag, Node, NoticeKind, Record, RecordedMember,
 };
+use crate::log::{Lane, Position};
 use crate::presence::event::Freshness;
 use crate::session::SessionNotice;
 use crate::topic::Burst;
@@ -36,8 +36,8 @@ impl Apply for HubState {
         let (topics, presence) = (hub.topics(), hub.presence());
         let shared = topics.shared()?;
         match event {
-            Event::Message { message, .. } if message.topic.is_address() => {
-                hub.inner.pages.push_read(message)
+            Event::Message { at, message, .. } if message.topic.is_address() => {
+                hub.inner.pages.push_read(message, *at)
             }
             Event::Message { at, message, .. } => topics.deliver_read(message, Some(*at), author),
             Event::Relayed { message, .. } if author == Author::Another => {
@@ -61,7 +61,7 @@ impl Apply for HubState {
                     let read = pages.subscription_read(content, author, *incarnation);
                     read.unwrap_or_default()
                 }
-                Record::Notice { kind, content } => hub.notice_read(*kind, content, author),
+                Record::Notice { kind, content } => hub.notice_read((*kind, content), *at, author),
                 Record::Message(_) | Record::Recall | Record::Died(_) | Record::Unknown => None,
             },
             Event::Reset { at, .. } => {
@@ -137,7 +137,12 @@ impl Apply for HubState {
 impl Hub {
     /// Applies a notice after the lane is unlocked: closing a connection may run code of the
     /// application. A notice that cannot be read is of a later version.
-    fn notice_read(&self, kind: NoticeKind, content: &[u8], author: Author) -> AfterLane {
+    fn notice_read(
+        &self,
+        (kind, content): (NoticeKind, &[u8]),
+        at: Position,
+        author: Author,
+    ) -> AfterLane {
         let hub = self.clone();
         match kind {
             // It had its effect here before it was logged.
@@ -146,6 +151,7 @@ impl Hub {
                 let notice = SessionNotice::read(content)?;
                 Some(Box::new(move || hub.sessions().apply(notice)))
             }
+            NoticeKind::Page => hub.inner.pages.notice_read(content, at, author),
             // The node has done it, or it was applied already.
             NoticeKind::Leaving | NoticeKind::Subscription => None,
             NoticeKind::Disconnect => {

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -26,14 +25,14 @@ use super::seen::MAX_INCARNATIONS;
 use super::window::WindowLimits;
 use crate::log::history::HistoryLimits;
 use crate::log::name::{Lane, Lanes, TopicName};
-#[cfg(feature = "test-kit")]
-use crate::log::position::EntryId;
 use crate::log::position::Position;
 
 mod census;
+mod cursor;
 mod lane;
 mod leave;
 mod notices;
+mod noting;
 mod outage;
 mod reading;
 mod tasks;
@@ -372,26 +371,6 @@ impl Node {
         lane.relayed.notify_one();
     }
 
-    /// Notes a member of this node that was read from the log, for nodes that start later; `None`
-    /// if it has left.
-    pub(crate) fn note_member(&self, lane: Lane, key: Bytes, value: Option<Bytes>) {
-        self.shared.recorder().note(lane, key, value);
-        self.shared.noted.notify_one();
-    }
-
-    /// Notes a state that no node owns, for nodes that start later; `None` if it has ended.
-    pub(crate) fn note_common(&self, key: Bytes, value: Option<Bytes>) {
-        self.shared
-            .recorder_of(Incarnation::NONE)
-            .replace(key, value);
-        self.shared.noted.notify_one();
-    }
-
-    /// Notes that another node has members: it is dead unless it has heartbeats.
-    pub(crate) fn note_node(&self, node: Incarnation) {
-        self.shared.note_node(node);
-    }
-
     /// Runs `read` with what the node has read of a lane, under its lock: later messages are
     /// delivered to subscribers that it adds. `None` until the node is [ready](Self::ready): before,
     /// it would not notice that entries are lost.
@@ -454,13 +433,6 @@ impl Node {
         self.shared.lanes.iter().all(is_idle)
             && self.shared.recorder().is_empty()
             && self.shared.recorder_of(Incarnation::NONE).is_empty()
-    }
-
-    /// The last entries that were read, of all lanes that were opened.
-    #[cfg(feature = "test-kit")]
-    pub(crate) fn heads(&self) -> Vec<EntryId> {
-        let head = |lane: &NodeLane| lane.opened().as_ref().map(|lane| lane.head().offset.entry);
-        self.shared.lanes.iter().filter_map(head).collect()
     }
 }
 

@@ -15,6 +15,7 @@ impl Pages {
             resets_restart: self.queued.resets().get(Gap::Restart),
             resets_history: self.queued.resets().get(Gap::History),
             resets_overflow: self.queued.resets().get(Gap::Overflow),
+            superseded_pushes: self.queued.superseded(),
         }
     }
 }

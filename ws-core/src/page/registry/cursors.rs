@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::Pages;
 use crate::log::{Cursor, InvalidCursor};
 use crate::page::base::{InvalidBase, MAX_CURSOR_TEXT};
-use crate::page::stream::ReportedCursor;
+use crate::page::stream::{Follows, Origin, Position, ReportedCursor, RestoredBy, Stream};
 use crate::session::SessionGeneration;
 use crate::wire::parse_places;
 
 /// The most lanes that a cursor may have.
-const MAX_PLACES: usize = 256;
+pub(super) const MAX_PLACES: usize = 256;
 
 /// A valid cursor.
 #[derive(Clone, Debug)]
@@ -25,6 +25,61 @@ pub(crate) struct OpenedCursor {
 pub(crate) struct RefusedCursor;
 
 impl Pages {
+    /// The stream with which a valid cursor has begun, if the page can continue from there.
+    pub(in crate::page) fn came_from(
+        &self,
+        stream: &Stream,
+        cursor: &ReportedCursor,
+        position: Option<Position>,
+        by: RestoredBy,
+    ) -> Option<Origin> {
+        if stream.has_stamp(cursor.stamp) {
+            return Some(Origin::Same);
+        }
+        match stream.follows(cursor.stamp, position) {
+            Follows::Completely(place) => return Some(Origin::of_ended(place)),
+            Follows::WithLoss => return None,
+            Follows::No => {}
+        }
+        #[cfg(feature = "cluster")]
+        if by == RestoredBy::Session && self.comes_from_elsewhere(stream, cursor) {
+            return Some(Origin::Elsewhere);
+        }
+        #[cfg(not(feature = "cluster"))]
+        let _ = by;
+        None
+    }
+
+    /// Begins a stream with the pushes behind a cursor, if a log that several servers share has
+    /// them. Returns whether none is missing.
+    pub(in crate::page) fn begin_behind(
+        &self,
+        stream: &Arc<Stream>,
+        origin: Origin,
+        reported: &ReportedCursor,
+        cursor: &Cursor,
+    ) -> bool {
+        if origin == Origin::Same || stream.has_continued(reported) {
+            return true;
+        }
+        #[cfg(feature = "cluster")]
+        if let Some(shared) = self.topics.shared() {
+            return self.queue_pushes_behind(shared, stream, cursor).is_ok();
+        }
+        #[cfg(not(feature = "cluster"))]
+        let _ = cursor;
+        true
+    }
+
+    /// The ends of the lanes, if the subscribers have received everything up to there.
+    pub(in crate::page) fn places(&self) -> Option<String> {
+        #[cfg(feature = "cluster")]
+        if self.is_shared() {
+            return self.shared_places().map(|heads| heads.to_places());
+        }
+        Some(self.topics.heads().to_places())
+    }
+
     /// Opens the cursor of a page of this session. Returns `None` if it is of an earlier process or
     /// session, begins before its base, or if the log has no cursors: then the page gets a reset.
     pub(in crate::page) fn open_cursor(
@@ -54,11 +109,15 @@ impl Pages {
                 reported: ReportedCursor {
                     stamp: base.stamp,
                     places: BuildHasherDefault::<DefaultHasher>::default().hash_one(places),
-                    is_empty: at.is_empty(),
+                    is_empty: at.is_empty() && !base.is_continued,
                 },
                 cursor: Arc::new(cursor),
             })),
             Err(InvalidCursor::Impossible) => Err(RefusedCursor),
+            // Another node may have read more: see `reach`.
+            #[cfg(feature = "cluster")]
+            Err(InvalidCursor::Ahead) if self.is_shared() => Ok(None),
+            Err(InvalidCursor::Ahead) => Err(RefusedCursor),
             Err(InvalidCursor::Behind | InvalidCursor::OtherGeneration) => Ok(None),
         }
     }

@@ -69,17 +69,19 @@ impl EndedStreams {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::stream::EndedOn;
 
     #[test]
     fn the_pages_that_were_added_first_are_forgotten() {
         let ended = EndedStreams::new(2);
         let [a, b, c]: [Arc<str>; 3] = ["a", "b", "c"].map(Into::into);
         let stream = |number| {
-            let (epoch, needed) = (7, 0);
+            let (epoch, needed, place) = (7, 0, EndedOn::Here);
             Some(EndedStream {
                 number,
                 epoch,
                 needed,
+                place,
             })
         };
         ended.set(&a, stream(1));

@@ -10,6 +10,7 @@ use super::{Pages, TooMany};
 use crate::address::ClientNetwork;
 use crate::close::Close;
 use crate::limits::deadline_after;
+use crate::page::base::BaseCursor;
 use crate::page::stream::{AttachError, AttachRequest, BaseDue, Stream, StreamOrigin};
 use crate::session::{Session, SessionError};
 
@@ -77,6 +78,8 @@ impl Pages {
         drop(index);
         self.end_all(&evicted);
         if request.is_none() {
+            #[cfg(feature = "cluster")]
+            stream.own();
             self.join_session_topics(&stream);
             self.join_page_topics(&stream);
         }
@@ -89,7 +92,7 @@ impl Pages {
     fn origin(&self, rendered: bool) -> StreamOrigin {
         StreamOrigin {
             number: self.last_stream.fetch_add(1, Ordering::Relaxed) + 1,
-            heads: self.topics.heads().to_bytes(),
+            begin: BaseCursor::at(self.topics.heads().to_bytes()),
             base: if rendered {
                 BaseDue::Done
             } else {

@@ -11,6 +11,9 @@ use crate::wire::Push;
 #[cfg(feature = "cluster")]
 mod shared;
 
+#[cfg(feature = "cluster")]
+pub(super) use shared::{Read, read};
+
 /// The pages that get a push.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PushTo<'a> {

@@ -160,7 +160,7 @@ impl Pages {
         let of_page = of_page.map(|plan| (SubscribedBy::Page, plan));
         let plans: Vec<_> = of_session
             .chain(of_page)
-            .filter(|(_, plan)| plan.continuity() == Continuity::History)
+            .filter(|(_, plan)| self.can_continue(plan))
             .map(|(by, plan)| (by, plan.behind(cursor)))
             .collect();
         for (_, plan) in &plans {
@@ -172,6 +172,16 @@ impl Pages {
         drop(topics);
         deferred.finish();
         Ok(())
+    }
+
+    /// Whether what a page has missed of a topic is in a history, or in a log that several servers
+    /// share.
+    fn can_continue(&self, plan: &EventPlan) -> bool {
+        #[cfg(feature = "cluster")]
+        if self.is_shared() {
+            return plan.is_logged();
+        }
+        plan.continuity() == Continuity::History
     }
 
     /// Subscribes a page to a plan that was checked. If the history has lost its oldest message

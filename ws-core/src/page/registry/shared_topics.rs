@@ -117,7 +117,8 @@ impl Pages {
         self.shared_topics.lock().table.len()
     }
 
-    fn is_shared(&self) -> bool {
+    /// Whether other servers have pages too.
+    pub(super) fn is_shared(&self) -> bool {
         self.topics.shared().is_some()
     }
 

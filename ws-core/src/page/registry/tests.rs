@@ -148,6 +148,7 @@ impl Server {
                 let report = PageReport {
                     position: None,
                     client: None,
+                    attempt: None,
                     cursor: None,
                 };
                 pages

@@ -38,7 +38,7 @@ impl Pages {
         let recipient = Arc::new(PageRecipient {
             pages: self.weak_self.clone(),
             stream: Arc::downgrade(stream),
-            loss,
+            loss: self.loss_in_queue(stream, plan, loss),
         });
         let subscriber = Subscriber::Events(plan.subscriber(recipient));
         let EventPlan { topic, start, .. } = plan;
@@ -72,6 +72,27 @@ impl Pages {
                 let _ = sharing;
                 Ok(added)
             })
+    }
+
+    /// What it means if the queue of a page loses messages of a subscription. If several servers share
+    /// the log, a page that moves gets those of a declared topic from there; with any other topic, it
+    /// cannot move.
+    #[cfg(feature = "cluster")]
+    fn loss_in_queue(&self, stream: &Stream, plan: &EventPlan, loss: Loss) -> Loss {
+        if !self.is_shared() {
+            return loss;
+        }
+        if plan.is_declared() {
+            return Loss::IsHarmless;
+        }
+        self.anchor(stream);
+        loss
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    #[expect(clippy::unused_self, reason = "only a shared log has other nodes")]
+    const fn loss_in_queue(&self, _: &Stream, _: &EventPlan, loss: Loss) -> Loss {
+        loss
     }
 
     /// Ends the subscription of a page to a topic. Returns whether there was one.

@@ -33,11 +33,14 @@ impl Stream {
         }
     }
 
-    /// Whether the handler was closed because its server ends, so that the page continues on another
-    /// one.
+    /// Whether the page continues on another server: it has connected there, or the handler was closed
+    /// because this server ends.
     #[cfg(feature = "cluster")]
     pub(in crate::page) fn continues_elsewhere(&self) -> bool {
         let state = self.lock();
+        if state.is_superseded {
+            return true;
+        }
         let code = state.ending.as_ref().map(Close::code);
         matches!(
             code,
@@ -101,6 +104,22 @@ fn end_and_close(mut state: StreamGuard<'_>, close: &Close) -> FollowUp {
         socket.close_page(close);
     }
     FollowUp::Remove
+}
+
+/// The Close of a socket whose page has another one. A script that has connected again learns that
+/// no other script has the page: it may try a new connection while it uses the one before.
+pub(super) fn superseded(is_same_script: bool) -> Close {
+    let reason = if is_same_script {
+        "reconnected"
+    } else {
+        "another socket has the page"
+    };
+    Close::new(CloseCode::SUPERSEDED, reason)
+}
+
+/// The Close for connections from before a logon; the page then reconnects.
+pub(crate) fn logon_close() -> Close {
+    Close::new(CloseCode::SERVICE_RESTART, "the visitor has logged on")
 }
 
 impl StreamState {

@@ -1,6 +1,8 @@
 //! The position of a page in its stream.
 
 use super::lineage::ReportedCursor;
+#[cfg(feature = "cluster")]
+use super::ownership::Attempt;
 
 /// The position and the script that a page reports in its handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -9,8 +11,21 @@ pub(crate) struct PageReport {
     pub(crate) position: Option<Position>,
     /// Identifies the script that runs in the page, if it reports one.
     pub(crate) client: Option<u64>,
+    /// The number of its connection, if it counts them.
+    pub(crate) attempt: Option<u64>,
     /// The page's cursor, if it has one with a valid base.
     pub(crate) cursor: Option<ReportedCursor>,
+}
+
+#[cfg(feature = "cluster")]
+impl PageReport {
+    /// The connection for which a server claims the page.
+    pub(in crate::page) const fn attempt(&self) -> Attempt {
+        Attempt {
+            client: self.client,
+            number: self.attempt,
+        }
+    }
 }
 
 /// The request of a socket for a page's stream.

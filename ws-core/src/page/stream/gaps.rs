@@ -23,8 +23,9 @@ impl Stream {
         let mut state = self.lock();
         state.queue.lose();
         if state.lineage.attached {
-            state.lineage.base = BaseDue::Done;
+            (state.lineage.base, state.lineage.was_reset) = (BaseDue::Done, true);
         }
+        state.places_due = None;
         state.pump();
     }
 }

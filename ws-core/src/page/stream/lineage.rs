@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::page::base::{BaseKeys, StreamStamp};
+use crate::page::base::{BaseCursor, BaseKeys, StreamStamp};
 use crate::session::SessionGeneration;
 
 /// The cursor that a page reports.
@@ -21,8 +21,8 @@ pub(crate) struct ReportedCursor {
 pub(in crate::page) struct StreamOrigin {
     /// Unique in the process.
     pub(in crate::page) number: u64,
-    /// The end of the log at the beginning, in its binary form.
-    pub(in crate::page) heads: Box<[u8]>,
+    /// The end of the log at the beginning.
+    pub(in crate::page) begin: BaseCursor,
     pub(in crate::page) base: BaseDue,
     /// The last stream of the page, if that has ended without a loss.
     pub(in crate::page) predecessor: Option<EndedStream>,
@@ -35,7 +35,7 @@ impl StreamOrigin {
     pub(in crate::page) fn only() -> Self {
         Self {
             number: 1,
-            heads: Box::default(),
+            begin: BaseCursor::default(),
             base: BaseDue::Done,
             predecessor: None,
             keys: Arc::new(BaseKeys::new(&crate::log::Secrets::random())),
@@ -50,6 +50,21 @@ pub(in crate::page) struct EndedStream {
     pub(in crate::page) epoch: u64,
     /// The offset that the page must have received.
     pub(in crate::page) needed: u64,
+    pub(in crate::page) place: EndedOn,
+}
+
+/// Where a stream has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::page) enum EndedOn {
+    /// On this server.
+    Here,
+    /// On another server, where it had a handler: the epoch is over.
+    #[cfg(feature = "cluster")]
+    Elsewhere,
+    /// On another server, which has taken the messages of the script up to this id. Nothing else
+    /// belongs to the epoch, so it can go on.
+    #[cfg(feature = "cluster")]
+    HandedOver { client: Option<u64>, seen: u64 },
 }
 
 /// Whether the page needs a new base.
@@ -61,14 +76,27 @@ pub(in crate::page) enum BaseDue {
 }
 
 /// The part of a stream's state that survives it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the flags are independent of each other"
+)]
 pub(super) struct Lineage {
     pub(super) number: u64,
-    /// The end of the log when the stream began, or when another session took it over.
-    pub(super) heads: Box<[u8]>,
+    /// The end of the log when the stream began, or when another session took it over; or the cursor
+    /// with which the page has continued.
+    pub(super) begin: BaseCursor,
     pub(super) base: BaseDue,
     pub(super) predecessor: Option<EndedStream>,
     /// The cursor with which the page continues, if its epoch ended without a loss.
     pub(super) continuation: Option<ReportedCursor>,
+    /// The page has a subscription that other servers do not know.
+    #[cfg(feature = "cluster")]
+    pub(super) anchored: bool,
+    /// The page is closed for good.
+    #[cfg(feature = "cluster")]
+    pub(super) is_closed: bool,
+    /// The page has got a reset, or will, so its cursor does not continue.
+    pub(super) was_reset: bool,
     /// Whether any socket was attached.
     pub(super) attached: bool,
     /// The client of the page does not know its id yet.
@@ -82,16 +110,21 @@ pub(super) struct Lineage {
 impl Lineage {
     pub(super) const fn new(
         number: u64,
-        heads: Box<[u8]>,
+        begin: BaseCursor,
         base: BaseDue,
         predecessor: Option<EndedStream>,
     ) -> Self {
         Self {
             number,
-            heads,
+            begin,
             base,
             predecessor,
             continuation: None,
+            #[cfg(feature = "cluster")]
+            anchored: false,
+            #[cfg(feature = "cluster")]
+            is_closed: false,
+            was_reset: false,
             attached: false,
             id_due: false,
             failed: false,

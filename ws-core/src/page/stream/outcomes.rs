@@ -42,6 +42,14 @@ pub(crate) enum Accepted<F> {
     OutOfOrder,
 }
 
+/// Whether the answer to a ping is on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PongSent {
+    Yes,
+    /// The socket is no longer attached, or has no room in its outbox.
+    No,
+}
+
 /// The progress of a page with the messages sent to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Progress {

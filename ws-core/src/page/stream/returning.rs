@@ -1,8 +1,48 @@
 //! A page that returns to another stream: whether it continues, and the base of its cursor.
 
-use super::lineage::{BaseDue, EndedStream, ReportedCursor};
+use super::lineage::{BaseDue, EndedOn, EndedStream, ReportedCursor};
 use super::{Epoch, PageReport, Position, ResumePlan, Stream, StreamState};
-use crate::page::base::{BaseKeys, StreamStamp};
+use crate::log::Cursor;
+use crate::page::base::{BaseCursor, BaseKeys, StreamStamp};
+
+/// The stream with which the cursor of a page has begun.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::page) enum Origin {
+    /// The one to which it returns.
+    Same,
+    /// The last one of this server, which has ended without a loss.
+    Ended,
+    /// One of another server.
+    Elsewhere,
+}
+
+impl Origin {
+    pub(in crate::page) const fn of_ended(place: EndedOn) -> Self {
+        match place {
+            EndedOn::Here => Self::Ended,
+            #[cfg(feature = "cluster")]
+            EndedOn::Elsewhere | EndedOn::HandedOver { .. } => Self::Elsewhere,
+        }
+    }
+}
+
+/// Restores a page that returns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RestoredBy {
+    /// Its handler, if that takes [`Resumed`].
+    Handler,
+    /// Nothing but the subscriptions of its session.
+    Session,
+}
+
+/// Whether a stream follows that of a cursor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::page) enum Follows {
+    /// The page has missed nothing of that, which has ended there.
+    Completely(EndedOn),
+    WithLoss,
+    No,
+}
 
 impl EndedStream {
     /// Whether a page at this position has missed nothing.
@@ -21,8 +61,28 @@ impl StreamState {
         keys.seal(
             page,
             lineage.stamp(self.session.generation()),
-            &lineage.heads,
+            &lineage.begin,
         )
+    }
+
+    /// A new base at the ends of the lanes, if the page has none that continues: it was reset, or the
+    /// log was replaced since.
+    pub(super) fn renew_base(
+        &mut self,
+        heads: &Cursor,
+        keys: &BaseKeys,
+        page: &str,
+    ) -> Option<String> {
+        let begin = Cursor::from_bytes(&self.lineage.begin.cursor);
+        let is_replaced = begin.is_none_or(|begin| !begin.is_comparable(heads));
+        if !std::mem::take(&mut self.lineage.was_reset) && !is_replaced {
+            return None;
+        }
+        self.lineage.begin = BaseCursor {
+            is_continued: true,
+            cursor: heads.to_bytes(),
+        };
+        Some(self.sealed_base(keys, page))
     }
 
     /// The base for the `welcome` of a new socket, if its page needs one.
@@ -42,6 +102,10 @@ impl StreamState {
             lineage.base = BaseDue::Done;
         }
         lineage.attached = true;
+        #[cfg(feature = "cluster")]
+        if lineage.anchored {
+            lineage.base = BaseDue::Done;
+        }
         (lineage.base == BaseDue::Due).then(|| self.sealed_base(keys, page))
     }
 
@@ -58,19 +122,24 @@ impl Stream {
         self.lock().sealed_base(&self.keys, &self.id)
     }
 
-    /// Whether a cursor with a base of this stream, or of the last one, continues.
-    pub(in crate::page) fn can_continue(
+    /// Whether a cursor has a base of the stream before this one, and the page has missed nothing of
+    /// that.
+    pub(in crate::page) fn follows(
         &self,
         stamp: StreamStamp,
         position: Option<Position>,
-    ) -> bool {
+    ) -> Follows {
         let state = self.lock();
-        let lineage = &state.lineage;
-        let is_known = lineage.number == stamp.number
-            || lineage
-                .predecessor
-                .is_some_and(|it| it.number == stamp.number && it.is_complete_at(position));
-        is_known && stamp.session == state.session.generation()
+        let before = state.lineage.predecessor;
+        let before = before.filter(|it| it.number == stamp.number);
+        let is_same = stamp.session == state.session.generation();
+        match before {
+            Some(before) if is_same && before.is_complete_at(position) => {
+                Follows::Completely(before.place)
+            }
+            Some(_) => Follows::WithLoss,
+            None => Follows::No,
+        }
     }
 
     /// Whether a page at this position is one of another epoch.
@@ -80,28 +149,57 @@ impl Stream {
 
     /// Whether this stream has the base of a cursor.
     pub(in crate::page) fn has_stamp(&self, stamp: StreamStamp) -> bool {
-        self.lock().lineage.number == stamp.number
+        let state = self.lock();
+        state.lineage.stamp(state.session.generation()) == stamp
     }
 
-    /// A page with this cursor, of the last epoch, has missed nothing.
-    pub(in crate::page) fn set_continuation(&self, cursor: ReportedCursor) {
-        self.lock().lineage.continuation = Some(cursor);
+    /// A page with this cursor, of the last epoch, has missed nothing. `places` are the ends of the
+    /// lanes: it has received everything up to there with what is in the queue.
+    pub(in crate::page) fn set_continuation(
+        &self,
+        reported: ReportedCursor,
+        cursor: &Cursor,
+        places: Option<String>,
+    ) {
+        let mut state = self.lock();
+        let lineage = &mut state.lineage;
+        lineage.continuation = Some(reported);
+        // Its next return may be before it has received what is in the queue.
+        lineage.begin = BaseCursor {
+            is_continued: !reported.is_empty,
+            cursor: cursor.to_bytes(),
+        };
+        let last = state.queue.last();
+        // Otherwise it has received nothing that would move its cursor.
+        let is_behind = !state.queue.is_empty();
+        state.places_due = places.filter(|_| is_behind).map(|places| (last, places));
+    }
+
+    /// Whether a page with this cursor has continued here already, and has not reported what it has
+    /// received since.
+    pub(in crate::page) fn has_continued(&self, cursor: &ReportedCursor) -> bool {
+        self.lock().lineage.continuation == Some(*cursor)
     }
 
     /// Another session takes the page over: its cursor begins at the end of the log. What waits in
     /// the queue is before that.
-    pub(in crate::page) fn rebase(&self, heads: Box<[u8]>) {
+    pub(in crate::page) fn rebase(&self, begin: BaseCursor) {
         let mut state = self.lock();
         state.queue.make_losses_matter();
-        (state.lineage.heads, state.lineage.base) = (heads, BaseDue::Due);
+        (state.lineage.begin, state.lineage.base) = (begin, BaseDue::Due);
     }
 
     /// The stream with which the page can continue after the end of this one. `None` if it has
     /// missed something.
     pub(in crate::page) fn ended_as(&self) -> Option<EndedStream> {
+        self.ended_queue().filter(|_| !self.topics.is_lossy())
+    }
+
+    /// The same, if the subscriptions of the page continue.
+    pub(in crate::page) fn ended_queue(&self) -> Option<EndedStream> {
         let state = self.lock();
         let lineage = &state.lineage;
-        let needed = lineage.needed_at_end.filter(|_| !self.topics.is_lossy())?;
+        let needed = lineage.needed_at_end?;
         match lineage.predecessor {
             // A page that never got here has the base of the stream before.
             Some(before) if !lineage.attached => Some(before).filter(|_| needed == 0),
@@ -109,6 +207,7 @@ impl Stream {
                 number: lineage.number,
                 epoch: state.epoch,
                 needed,
+                place: EndedOn::Here,
             }),
         }
     }

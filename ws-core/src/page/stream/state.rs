@@ -7,6 +7,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::lineage::{BaseDue, Lineage};
+#[cfg(feature = "cluster")]
+use super::ownership::Ownership;
 use super::{AttachError, Epoch, Feed, PageReport, PageSocket, Position};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
@@ -70,6 +72,16 @@ pub(super) struct StreamState {
     pub(super) incomplete: bool,
     pub(super) ended: bool,
     pub(super) lineage: Lineage,
+    /// The places that the page has reached with this offset. It gets them after that message.
+    pub(super) places_due: Option<(u64, String)>,
+    #[cfg(feature = "cluster")]
+    pub(super) ownership: Ownership,
+    /// The page has connected to another server.
+    #[cfg(feature = "cluster")]
+    pub(super) is_superseded: bool,
+    /// The page had a handler when its stream was handed over.
+    #[cfg(feature = "cluster")]
+    pub(super) had_handler: bool,
 }
 
 /// How a new socket continues the stream.
@@ -83,6 +95,15 @@ pub(super) struct ResumePlan {
     pub(super) from: Option<SentOffset>,
     /// The epoch is new, and the page has missed nothing.
     pub(super) continued: bool,
+}
+
+/// What a frame for the socket was.
+#[derive(Clone, Copy)]
+enum Sent {
+    /// Of the queue.
+    Item,
+    Seen,
+    Places,
 }
 
 /// A request of a stream to the registry, after it has released its lock.
@@ -155,6 +176,13 @@ impl StreamState {
             incomplete: false,
             ended: false,
             lineage,
+            places_due: None,
+            #[cfg(feature = "cluster")]
+            ownership: Ownership::default(),
+            #[cfg(feature = "cluster")]
+            is_superseded: false,
+            #[cfg(feature = "cluster")]
+            had_handler: false,
         }
     }
 
@@ -164,6 +192,7 @@ impl StreamState {
             position,
             client,
             cursor,
+            attempt: _,
         } = report;
         let same = client.is_none() || self.client.is_none() || client == self.client;
         let epoch = self.epoch.wrapping_add(u64::from(!same));
@@ -215,6 +244,18 @@ impl StreamState {
         !self.ended && !self.closing && self.ending.is_none()
     }
 
+    /// Counts a message that is refused because the page has connected to another server.
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(clippy::unused_self, reason = "there are no other servers")
+    )]
+    pub(super) fn count_refused(&self) {
+        #[cfg(feature = "cluster")]
+        if self.is_superseded {
+            self.queue.count_one_superseded();
+        }
+    }
+
     /// Begins to close the handler. If messages were dropped and the page has not received the
     /// reset yet, it misses them.
     pub(super) fn begin_closing(&mut self) {
@@ -225,7 +266,8 @@ impl StreamState {
     /// Drops all messages; the page gets a reset.
     pub(super) fn overflow(&mut self) {
         self.queue.overflow();
-        self.lineage.base = BaseDue::Done;
+        (self.lineage.base, self.lineage.was_reset) = (BaseDue::Done, true);
+        self.places_due = None;
         self.incomplete |= !self.accepts_pushes();
     }
 
@@ -268,18 +310,25 @@ impl StreamState {
     /// Pushes messages to the outbox of the socket, as far as it has room.
     fn push_all(&mut self, socket: &dyn PageSocket, mode: WriteMode) {
         loop {
-            let (frame, of_queue) = match self.queue.next() {
+            let (frame, sent) = match self.queue.next() {
                 // First, so that it follows `welcome`.
                 Some(NextFrame::Reset(why, offset)) => {
-                    (frame(&ToPage::Reset { why, offset }), true)
+                    (frame(&ToPage::Reset { why, offset }), Sent::Item)
                 }
-                _ if self.seen_due => (frame(&ToPage::Seen { id: self.seen }), false),
-                Some(NextFrame::Message(frame)) => (frame, true),
+                _ if self.seen_due => (frame(&ToPage::Seen { id: self.seen }), Sent::Seen),
+                _ if self.are_places_due() => {
+                    let at = self.places_due.as_ref().map(|(_, at)| at.clone());
+                    (frame(&ToPage::Pong { at }), Sent::Places)
+                }
+                Some(NextFrame::Message(frame)) => (frame, Sent::Item),
                 None => return,
             };
             match push(socket.outbox(), frame, mode) {
-                Ok(()) if of_queue => self.queue.mark_sent(),
-                Ok(()) => self.seen_due = false,
+                Ok(()) => match sent {
+                    Sent::Item => self.queue.mark_sent(),
+                    Sent::Seen => self.seen_due = false,
+                    Sent::Places => self.places_due = None,
+                },
                 Err(PushError::Full) => {
                     self.outbox_is_full = true;
                     socket.notify_when_writable();
@@ -289,6 +338,12 @@ impl StreamState {
                 Err(PushError::Closed) => return,
             }
         }
+    }
+
+    /// Whether the page has reached places that it does not know yet.
+    fn are_places_due(&self) -> bool {
+        let places = self.places_due.as_ref();
+        places.is_some_and(|(offset, _)| self.queue.is_sent(*offset))
     }
 
     /// Cancels the deadline, since a socket is attached or about to be. If the handler has closed,
@@ -358,6 +413,10 @@ impl StreamState {
     pub(super) fn end(&mut self, bye: bool) -> Option<Arc<dyn PageSocket>> {
         self.ended = true;
         self.lineage.needed_at_end = self.needed_at_end().filter(|_| !bye);
+        #[cfg(feature = "cluster")]
+        {
+            self.lineage.is_closed = bye;
+        }
         self.queue.clear();
         if let Some(feed) = self.feed.take() {
             if bye {

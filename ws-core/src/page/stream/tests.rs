@@ -87,6 +87,11 @@ struct Fixture {
     budget: Arc<Budget>,
 }
 
+#[cfg(feature = "cluster")]
+pub(in crate::page) async fn new_stream() -> Stream {
+    Fixture::new().await.stream
+}
+
 pub(in crate::page) fn run<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -120,6 +125,7 @@ impl Fixture {
         let report = PageReport {
             position: None,
             client: Some(client),
+            attempt: None,
             cursor: None,
         };
         let attached = self.stream.attach(
@@ -224,6 +230,7 @@ fn a_rejected_socket_does_not_change_the_stream() {
                     offset: 99_999,
                 }),
                 client: (position != epoch).then_some(2),
+                attempt: None,
                 cursor: None,
             };
             let refused = stream.attach(

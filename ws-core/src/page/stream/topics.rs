@@ -113,6 +113,13 @@ impl TopicSubscriptions {
         state.list.iter().any(|it| it.loss == Loss::Matters)
     }
 
+    /// Removes all subscriptions; others may follow.
+    #[cfg(feature = "cluster")]
+    pub(in crate::page) fn take_all(&self) -> Vec<Subscription> {
+        let list = std::mem::take(&mut self.lock().list);
+        list.into_iter().map(|it| it.subscription).collect()
+    }
+
     /// Removes all subscriptions; no more are added.
     pub(in crate::page) fn end(&self) -> Vec<Subscription> {
         let mut state = self.lock();

@@ -43,6 +43,7 @@ impl Fixture {
                 report: PageReport {
                     position: None,
                     client: None,
+                    attempt: None,
                     cursor: None,
                 },
             };

@@ -73,6 +73,8 @@ pub(super) struct Script {
 }
 
 struct ScriptState {
+    /// The number of connections.
+    attempts: u64,
     epoch: Option<String>,
     /// The sealed base of the page's cursor, and the place of the last message of each lane.
     base: Option<String>,
@@ -104,6 +106,7 @@ impl Script {
 
     fn new(epoch: Option<String>, base: Option<String>) -> Self {
         let state = ScriptState {
+            attempts: 0,
             epoch,
             base,
             at: BTreeMap::new(),
@@ -130,9 +133,11 @@ impl Script {
 
     /// The query of the next handshake of this client, without the id of the page.
     pub(super) fn query(&self, client: u64) -> PageQuery {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.attempts += 1;
         PageQuery {
             client: Some(client),
+            attempt: Some(state.attempts),
             epoch: state.epoch.clone(),
             offset: state.epoch.as_ref().map(|_| state.offset),
             base: state.base.clone(),
@@ -282,6 +287,14 @@ impl ScriptState {
         places.join("-")
     }
 
+    /// Notes places that the page has reached.
+    fn reach(&mut self, places: Option<&str>) {
+        for place in places.into_iter().flat_map(|places| places.split('-')) {
+            let (lane, _) = place.split_once('.').unwrap_or((place, ""));
+            self.at.insert(lane.to_owned(), place.to_owned());
+        }
+    }
+
     fn receive(&mut self, text: &str) -> Result<(), String> {
         let message = parse(text)?;
         let place = match &message {
@@ -296,10 +309,7 @@ impl ScriptState {
             Ok((offset, received)) => {
                 self.offset = offset;
                 self.inbox.push_back(received);
-                if let Some(place) = place {
-                    let (lane, _) = place.split_once('.').unwrap_or((&place, ""));
-                    self.at.insert(lane.to_owned(), place);
-                }
+                self.reach(place.as_deref());
                 return Ok(());
             }
             Err(other) => other,
@@ -313,6 +323,11 @@ impl ScriptState {
                 self.inbox.push_back(PageReceived::Reset(why.into()));
             }
             ToPage::Seen { id } => self.seen(id),
+            ToPage::Pong { at } => self.reach(at.as_deref()),
+            ToPage::Base { base } => {
+                self.base = base;
+                self.at.clear();
+            }
             ToPage::Renewed => self.inbox.push_back(PageReceived::Renewed),
             ToPage::Welcome { .. } => return Err("a second welcome".to_owned()),
             _ => {}

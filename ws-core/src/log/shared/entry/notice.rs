@@ -4,6 +4,7 @@ const SESSION: u8 = 8;
 const DISCONNECT: u8 = 9;
 const LEAVING: u8 = 10;
 const SUBSCRIPTION: u8 = 16;
+const PAGE: u8 = 17;
 
 /// The kinds of notices. Their contents are defined by what applies them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +17,8 @@ pub(crate) enum NoticeKind {
     Leaving,
     /// The subscription of a page or a session has changed.
     Subscription,
+    /// A page has connected to the author, or is bound to it.
+    Page,
 }
 
 impl NoticeKind {
@@ -25,6 +28,7 @@ impl NoticeKind {
             Self::Disconnect => DISCONNECT,
             Self::Leaving => LEAVING,
             Self::Subscription => SUBSCRIPTION,
+            Self::Page => PAGE,
         }
     }
 
@@ -34,6 +38,7 @@ impl NoticeKind {
             DISCONNECT => Some(Self::Disconnect),
             LEAVING => Some(Self::Leaving),
             SUBSCRIPTION => Some(Self::Subscription),
+            PAGE => Some(Self::Page),
             _ => None,
         }
     }

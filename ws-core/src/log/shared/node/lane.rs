@@ -174,6 +174,11 @@ impl OpenedLane {
         self.histories.sweep(now, &mut Removed::new());
     }
 
+    /// The position from which everything was read.
+    pub(crate) const fn start(&self) -> Position {
+        self.position(self.start)
+    }
+
     /// The generation that is read.
     pub(crate) const fn generation(&self) -> Generation {
         self.generation

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
-use crate::log::position::Offset;
+use crate::log::position::{EntryId, Offset};
 use crate::log::shared::faults::{FaultyEngine, FaultyServer, Restart};
 use crate::message::Message;
 

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use bytestring::ByteString;
 
 use super::{Pages, PushTo};
-use crate::log::TopicName;
 use crate::log::shared::{AfterLane, LoggedMessage};
+use crate::log::{Position, TopicName};
 use crate::message::Message;
-use crate::page::queue::QueuedPush;
+use crate::page::queue::{Loss, QueuedPush};
 use crate::page::stream::{Stream, logon_close};
 use crate::session::SessionId;
 use crate::topic::{Pushed, SharedLog};
@@ -28,7 +28,7 @@ const SHORTENED_USER: usize = 200;
 
 impl PushTo<'_> {
     /// The topic of this address.
-    fn topic(self) -> TopicName {
+    pub(in crate::page::registry) fn topic(self) -> TopicName {
         TopicName::new(match self {
             Self::Page(id) => format!("{PAGE}{id}"),
             Self::Session(id) => format!("{SESSION}{id}"),
@@ -63,10 +63,15 @@ impl Pages {
     }
 
     /// Queues a push that was read from the log. Its pages are written after the lane is unlocked.
-    pub(crate) fn push_read(&self, message: &LoggedMessage) -> AfterLane {
-        let (renewals, push) = parse(&message.message)?;
+    pub(crate) fn push_read(&self, message: &LoggedMessage, at: Position) -> AfterLane {
         let mut streams = self.streams_of_topic(&message.topic);
-        let queued = QueuedPush::for_many(&push, &self.queued);
+        if streams.is_empty() {
+            return None;
+        }
+        let Read { renewals, push } = read(&message.message)?;
+        let queued = QueuedPush::for_many(&push.at(at.place()), &self.queued);
+        // A page that returns with its cursor gets it from the log.
+        let queued = queued.with_loss(Loss::IsHarmless);
         let mut outdated = Vec::new();
         streams.retain(|stream| {
             // Pushed after a logon that the page does not know: its socket may be another visitor's.
@@ -130,15 +135,24 @@ impl Pages {
     }
 }
 
-/// The number of logons and the event of a push.
-fn parse(message: &Message) -> Option<(u32, Push)> {
+/// A push that was read.
+#[derive(PartialEq, Eq, Debug)]
+pub(in crate::page::registry) struct Read {
+    /// The number of logons that the sender knows; 0 if it does not matter.
+    pub(in crate::page::registry) renewals: u32,
+    pub(in crate::page::registry) push: Push,
+}
+
+/// Reads the message of a push.
+pub(in crate::page::registry) fn read(message: &Message) -> Option<Read> {
     let Message::Text(text) = message else {
         return None;
     };
     let comma = text.find(',')?;
     let renewals = text[..comma].parse().ok()?;
     let tail = text.as_bytes().slice(comma..);
-    Some((renewals, Push::event_of_tail(tail)))
+    let push = Push::event_of_tail(tail);
+    Some(Read { renewals, push })
 }
 
 #[cfg(test)]
@@ -149,12 +163,12 @@ mod tests {
     fn a_push_is_read_as_it_was_written_and_other_text_is_not() {
         let push = Push::event("said", &["a,b"]).unwrap();
         let tail = std::str::from_utf8(push.tail()).unwrap();
-        let read = parse(&Message::text(format!("3{tail}")));
-        assert_eq!(read, Some((3, push)));
+        let written = Message::text(format!("3{tail}"));
+        assert_eq!(read(&written), Some(Read { renewals: 3, push }));
         for text in ["", "3", "x,\"event\":1}", "-1,}"] {
-            assert_eq!(parse(&Message::text(text)), None, "{text}");
+            assert_eq!(read(&Message::text(text)), None, "{text}");
         }
-        assert_eq!(parse(&Message::binary(b"3,}".to_vec())), None);
+        assert_eq!(read(&Message::binary(b"3,}".to_vec())), None);
     }
 
     #[test]

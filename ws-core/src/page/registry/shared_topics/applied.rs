@@ -58,6 +58,11 @@ impl Pages {
                 if state.table.set(&key, subscription.clone(), writer).is_err() {
                     drop(state);
                     self.report_full(&key);
+                    if let Owner::Page(page) = &key.owner
+                        && let Some(stream) = self.find(page)
+                    {
+                        self.anchor(&stream);
+                    }
                     return Ok(None);
                 }
                 self.record(author, &key, Some(&subscription));

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::*;
+use crate::close::CloseCode;
 use crate::outbox::{DirectWrite, Frame};
 use crate::page::feed::MessageId;
 
@@ -74,6 +75,7 @@ impl SlowSocket {
         let report = PageReport {
             position,
             client,
+            attempt: None,
             cursor: None,
         };
         let page_socket: Arc<dyn PageSocket> = socket.clone();

@@ -99,6 +99,7 @@ async fn a_position_that_was_never_sent_is_refused_for_the_same_script_too() {
     let report = PageReport {
         position: Some(position),
         client: Some(1),
+        attempt: None,
         cursor: None,
     };
     let request = AttachRequest {
