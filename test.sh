@@ -47,4 +47,10 @@ export PROPTEST_FAILURE_PERSISTENCE=off
 # accepts snapshots.
 export INSTA_UPDATE=no
 # Run all test binaries and the doctests, even after a failure.
-exec cargo test --workspace --all-features --no-fail-fast "$@"
+status=0
+cargo test --workspace --all-features --no-fail-fast "$@" || status=$?
+# A workspace of its own, because only this example needs the crates of OpenTelemetry.
+if [ $# -eq 0 ]; then
+  cargo test --manifest-path examples/opentelemetry/Cargo.toml --target-dir target --locked || status=$?
+fi
+exit $status

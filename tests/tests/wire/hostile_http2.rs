@@ -114,6 +114,44 @@ async fn streams_above_the_limit_are_refused() {
 }
 
 #[tokio::test]
+async fn of_a_thousand_streams_the_server_opens_those_within_its_limit() {
+    let (server, mut reports) = running().await;
+    let mut client = Http2Client::connect(server.address).await;
+    let mut packet = Vec::new();
+    for number in 0..1000 {
+        packet.extend(frame(HEADERS, END_HEADERS, 2 * number + 1, &block(CONNECT)));
+    }
+    client.send(packet).await;
+    // A client that ignores so many refusals is an attacker.
+    assert_eq!(client.goaway().await, ENHANCE_YOUR_CALM);
+    client.end().await;
+    assert!(
+        reports.received().len() <= 200,
+        "an open and an end of each"
+    );
+    is_alive(&server).await;
+}
+
+/// Each message is a frame of its own, and they fill the window of their stream before the application
+/// reads the first.
+#[tokio::test]
+async fn many_small_messages_in_one_packet_are_no_flood() {
+    let (server, _reports) = running().await;
+    let mut client = Http2Client::connect(server.address).await;
+    client.headers(0, 1, CONNECT).await;
+    assert_eq!(client.status(1).await, 200);
+    const MESSAGES: usize = 65_535 / 7;
+    client
+        .send(frame(DATA, 0, 1, &message(2, [7])).repeat(MESSAGES))
+        .await;
+    let mut echoed = Vec::new();
+    while echoed.len() < 3 * MESSAGES {
+        echoed.extend(client.data(1).await);
+    }
+    assert_eq!(echoed, [0x82, 1, 7].repeat(MESSAGES));
+}
+
+#[tokio::test]
 async fn a_flood_of_empty_data_ends_the_connection() {
     let (server, _reports) = running().await;
     let mut client = Http2Client::connect(server.address).await;

@@ -66,10 +66,10 @@ pub(crate) fn built(configure: impl FnOnce(Configured) -> Configured) -> (Ws, Re
 }
 
 /// An HTTP/2 connection.
-struct Connection(SendRequest<Bytes>);
+pub(crate) struct Connection(SendRequest<Bytes>);
 
 impl Connection {
-    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         let (requests, connection) = h2::client::handshake(stream).await.unwrap();
         tokio::spawn(connection);
         Self(requests)
@@ -107,7 +107,7 @@ impl Connection {
         (Response::from_parts(parts, ()), ours)
     }
 
-    async fn client(&mut self, path: &str) -> Client<DuplexStream> {
+    pub(crate) async fn client(&mut self, path: &str) -> Client<DuplexStream> {
         let (response, stream) = self.open(path, &[]).await;
         assert_eq!(response.status(), 200);
         Client::over(stream)

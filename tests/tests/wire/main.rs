@@ -39,6 +39,7 @@ mod service;
 mod sessions;
 mod site;
 mod slow;
+mod stopping;
 mod streams;
 mod tls;
 mod visitors;

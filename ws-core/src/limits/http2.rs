@@ -7,7 +7,8 @@ limits_struct! {
     /// headers of a request, and past it the response is 431.
     ///
     /// Other limits are fixed: a client that sends too many frames that change nothing, such as
-    /// CONTINUATION, empty DATA or SETTINGS, is disconnected with `ENHANCE_YOUR_CALM`.
+    /// CONTINUATION, empty DATA or SETTINGS, is disconnected with `ENHANCE_YOUR_CALM`. Small DATA
+    /// frames count too while the application has not read them: see `connection_window`.
     ///
     /// ```
     /// use ws_server::limits::{Http2Limits, ServerLimits};
@@ -23,7 +24,11 @@ limits_struct! {
         /// Default: 64 KiB.
         pub stream_window: usize,
         /// Bytes that a client may send on all streams together before the application has read
-        /// them. Default: 1 MiB.
+        /// them. Default: 5 MiB.
+        ///
+        /// A DATA frame of less than 256 bytes costs the rest of 256 bytes until it is read, and half of
+        /// this window pays for them: past it the connection is closed with `ENHANCE_YOUR_CALM`. So the
+        /// default allows the smallest messages to fill one stream.
         pub connection_window: usize,
         /// Bytes of one response that wait for the client. Default: 64 KiB.
         pub send_buffer: usize,
@@ -45,7 +50,7 @@ impl Http2Limits {
     pub const DEFAULT: Self = Self {
         streams: 100,
         stream_window: 64 * KIB,
-        connection_window: MIB,
+        connection_window: 5 * MIB,
         send_buffer: 64 * KIB,
         pending_resets: 20,
         error_resets: 100,
@@ -87,7 +92,7 @@ mod tests {
         assert_eq!((limits.error_resets, limits.send_buffer), (100, 65_536));
         assert_eq!(
             (limits.stream_window, limits.connection_window),
-            (65_536, 1_048_576)
+            (65_536, 5_242_880)
         );
         assert_eq!(limits.check(), Ok(()));
         let error = limits.connection_window(65_534).check().unwrap_err();
