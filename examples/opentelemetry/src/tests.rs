@@ -2,7 +2,7 @@
 
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::metrics::InMemoryMetricExporter;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SpanData};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -53,7 +53,7 @@ fn only<'s>(spans: &'s [SpanData], name: &str) -> &'s SpanData {
 fn values(metrics: &InMemoryMetricExporter, name: &str) -> Vec<(String, u64)> {
     let all = metrics.get_finished_metrics().unwrap();
     let last = all.last().unwrap();
-    let mut metrics = last.scope_metrics().flat_map(|scope| scope.metrics());
+    let mut metrics = last.scope_metrics().flat_map(ScopeMetrics::metrics);
     let found = metrics.find(|metric| metric.name() == name).unwrap();
     let route = |labels: Vec<opentelemetry::KeyValue>| labels[0].value.to_string();
     match found.data() {
