@@ -93,8 +93,8 @@ impl Bridge {
         tokio::spawn(connection);
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let service = service_fn(|request| handshake(request, scheme, requests.clone()));
-        let served = http1::Builder::new().serve_connection(TokioIo::new(client), service);
-        Ok(served.with_upgrades().await?)
+        let serving = http1::Builder::new().serve_connection(TokioIo::new(client), service);
+        Ok(serving.with_upgrades().await?)
     }
 }
 

@@ -229,7 +229,8 @@ mod tests {
             let mut echo = vec![0; 10 + payload.len()];
             let (written, answered) =
                 tokio::join!(writing.write_all(&frame), reading.read_exact(&mut echo));
-            (written.unwrap(), answered.unwrap());
+            written.unwrap();
+            answered.unwrap();
             assert_eq!(echo[..2], [0x82, 127], "{name}");
             assert!(echo[10..] == payload, "{name}");
             // A Close with 1000.

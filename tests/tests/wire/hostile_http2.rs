@@ -136,11 +136,11 @@ async fn of_a_thousand_streams_the_server_opens_those_within_its_limit() {
 /// reads the first.
 #[tokio::test]
 async fn many_small_messages_in_one_packet_are_no_flood() {
+    const MESSAGES: usize = 65_535 / 7;
     let (server, _reports) = running().await;
     let mut client = Http2Client::connect(server.address).await;
     client.headers(0, 1, CONNECT).await;
     assert_eq!(client.status(1).await, 200);
-    const MESSAGES: usize = 65_535 / 7;
     client
         .send(frame(DATA, 0, 1, &message(2, [7])).repeat(MESSAGES))
         .await;
