@@ -19,7 +19,7 @@ dispatch! {
     defaults { require_session: false, require_page: false, protocols: ["v1.chat"], start: refuses }
 
     plain: "/plain" => Dash;
-    dash: "/dash" => Dash { attach: page };
+    dash: "/dash" => Dash { attach: page, require_session: true };
     fine: "/fine" => Dash { attach: page, require_session: true, require_page: true };
 }
 

@@ -23,7 +23,7 @@ mod inner {
         pub struct Routes;
         defaults { require_session: false, require_page: false }
 
-        lamp: "/lamp" => super::Lamp { attach: page, require_page: true };
+        lamp: "/lamp" => super::Lamp { attach: page };
         desk: "/desk" => super::Lamp { attach: page, require_page: true, require_session: true };
     }
 }

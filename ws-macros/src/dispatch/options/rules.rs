@@ -84,12 +84,42 @@ impl Options {
         }
     }
 
-    /// A handler that lives as long as a page needs that page.
+    /// A handler that lives as long as a page needs that page. Without a session, a client that has
+    /// none gets one, so it cannot be required.
     pub(crate) fn check_attached_has_page(&self, errors: &Errors) {
-        if self.flag("require_page") == Some(false) {
+        let required = self.flag("require_page");
+        if self.flag("require_session") == Some(false) {
+            if required == Some(true) {
+                self.report_page_that_is_issued(errors);
+            }
+        } else if required == Some(false) {
             let why = "`attach: page` requires a page";
             self.report_attached_and("require_page", why, errors);
         }
+    }
+
+    /// Reports `require_page: true` at a route that issues pages, at the first option that the route
+    /// itself sets.
+    fn report_page_that_is_issued(&self, errors: &Errors) {
+        if !self.attaches_page() {
+            return;
+        }
+        let own = |name: &str| self.choices.get(name)?.written.as_ref();
+        let (place, remedy) = if let Some(page) = own("require_page") {
+            (page, "remove it, or `require_session: false`")
+        } else if let Some(other) = own("require_session").or_else(|| own("attach")) {
+            (other, "`defaults` has it: write `require_page: false` here")
+        } else {
+            // All are in `defaults`, where it is reported.
+            return;
+        };
+        errors.push(
+            place,
+            format!(
+                "`require_page: true` has no effect with `attach: page` and `require_session: false`: a \
+                 client without a page gets one\nhelp: {remedy}"
+            ),
+        );
     }
 
     /// The stream of a page has its own subprotocol, so there is none to choose.
