@@ -20,6 +20,7 @@ mod anonymous;
 mod base;
 mod budget;
 mod credentials;
+mod ending;
 mod feed;
 mod id;
 mod queue;

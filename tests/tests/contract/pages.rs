@@ -12,6 +12,7 @@ use crate::tab::{Tab, TabEvent, event};
 mod anonymous;
 mod bad_input;
 mod blocking;
+mod ending;
 mod handlers;
 mod kit;
 mod memory;

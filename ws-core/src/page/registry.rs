@@ -237,9 +237,11 @@ impl Pages {
         self.follow_up(stream, stream.finish(close));
     }
 
-    /// Ends a page.
-    pub(crate) fn end(&self, stream: &Arc<Stream>, close: &Close) {
-        self.follow_up(stream, stream.end(close));
+    /// Ends a page. Returns whether it was alive.
+    pub(crate) fn end(&self, stream: &Arc<Stream>, close: &Close) -> bool {
+        let follow_up = stream.end(close);
+        self.follow_up(stream, follow_up);
+        follow_up == FollowUp::Remove
     }
 
     /// Adds a message to these pages. Returns the number of pages that accepted it. Writes to the
