@@ -45,8 +45,9 @@ limits_struct! {
         /// Default: 1,024.
         pub per_address: usize,
         /// Pages without a session at the same time (`attach: page` with `require_session: false`);
-        /// past this limit an older one without a socket ends, if there is one among the next 64;
-        /// otherwise the response is 503. Default: 8,192.
+        /// past this limit an older one without a socket ends: one of a network (an address; IPv6:
+        /// one /64) that has more than the new page's, or of the same; otherwise the response is 503.
+        /// Default: 8,192.
         pub anonymous: usize,
         /// Ids of pages without a session that one address (IPv6: one /64) gets; past it 429. A page
         /// that returns with its id needs none. A private address is not counted, as for

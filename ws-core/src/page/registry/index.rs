@@ -95,7 +95,18 @@ impl PageIndex {
         for stream in &evicted {
             self.remove(stream);
         }
+        let is_listed = self
+            .pages
+            .get(stream.id())
+            .is_some_and(|it| Arc::ptr_eq(it, stream));
+        let is_listed = is_listed && stream.is_anonymous();
+        if is_listed {
+            self.anonymous.remove(stream);
+        }
         stream.set_address(address);
+        if is_listed {
+            self.anonymous.insert(stream);
+        }
         let pages = self.addresses.entry(address).or_default();
         pages.push(stream.clone());
         Ok(evicted)
@@ -130,7 +141,7 @@ impl PageIndex {
             of_address.filter(|_| of_session.as_ref().is_none_or(|it| it.network() != address));
         let makes_room = of_address.as_ref().is_some_and(|it| it.is_anonymous());
         let anonymous = if session.is_of_page() && !makes_room {
-            self.anonymous.oldest(limits.anonymous)?
+            self.anonymous.victim(address, limits.anonymous)?
         } else {
             None
         };

@@ -29,7 +29,8 @@ async fn a_forged_id_gets_a_page_of_its_own_and_no_message_of_another() {
         let fresh = welcome["page"].as_str().unwrap();
         assert!(fresh != id && fresh != forged);
         let reset = json!({"type": "reset", "why": "restart", "offset": 0});
-        assert_eq!(client.json::<serde_json::Value>().await, reset);
+        let first = tokio::time::timeout(secs(1), client.json::<serde_json::Value>());
+        assert_eq!(first.await.expect("a reset"), reset);
         assert!(client.received_so_far().await.is_empty());
         assert!(kit.hub().page(&forged).is_none());
     }

@@ -93,6 +93,80 @@ async fn past_the_limit_of_pages_the_oldest_without_a_connection_ends() {
     assert_eq!(kit.hub().page_count(), 4);
 }
 
+/// A page that begins at this address, and has no connection any more. Its id.
+async fn waiting(kit: &TestKit, address: &str) -> String {
+    let (welcome, mut client) = welcome(from(kit, "", address)).await;
+    client.reset().await;
+    settle().await;
+    welcome["page"].as_str().unwrap().to_owned()
+}
+
+/// Which of these pages are alive.
+fn alive(kit: &TestKit, ids: &[&String]) -> Vec<usize> {
+    let push = |id: &&String| kit.hub().page(id).unwrap().push("n", &1);
+    ids.iter().map(push).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_begins_many_pages_displaces_its_own() {
+    let (kit, _) = limited(PageLimits::DEFAULT.anonymous(4));
+    let own = waiting(&kit, "203.0.113.7").await;
+    let unknown = waiting(&kit, "10.0.0.1").await;
+    let mut of_one = Vec::new();
+    // The addresses of one /64 are one network.
+    for host in 1..=6 {
+        of_one.push(waiting(&kit, &format!("2001:db8:1:2::{host}")).await);
+    }
+    let of_one: Vec<&String> = of_one.iter().collect();
+    assert_eq!(alive(&kit, &[&own, &unknown]), [1, 1]);
+    assert_eq!(alive(&kit, &of_one), [0, 0, 0, 0, 1, 1]);
+    let (older, newest) = (of_one[4], of_one[5]);
+    // A network with fewer pages displaces the oldest of the largest.
+    let new = waiting(&kit, "2001:db8:1:3::1").await;
+    assert_eq!(
+        alive(&kit, &[&own, &unknown, older, newest, &new]),
+        [1, 1, 0, 1, 1]
+    );
+    // All have one page: the next one of a network displaces its own.
+    let newer = waiting(&kit, "2001:db8:1:3::2").await;
+    assert_eq!(
+        alive(&kit, &[&own, &unknown, newest, &new, &newer]),
+        [1, 1, 1, 0, 1]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_whose_pages_are_in_use_displaces_none_of_smaller_networks() {
+    let (kit, _) = limited(PageLimits::DEFAULT.anonymous(3));
+    let own = waiting(&kit, "203.0.113.7").await;
+    let _first = welcome(from(&kit, "", "203.0.113.8")).await;
+    let _second = welcome(from(&kit, "", "203.0.113.8")).await;
+    let refusal = from(&kit, "", "203.0.113.8").connect().await.unwrap_err();
+    assert_eq!(refusal.status(), 503);
+    assert_eq!(alive(&kit, &[&own]), [1]);
+    // One without a page gets a place.
+    let other = waiting(&kit, "203.0.113.9").await;
+    assert_eq!(alive(&kit, &[&own, &other]), [0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_unknown_addresses_are_displaced_last() {
+    let (kit, _) = limited(PageLimits::DEFAULT.anonymous(3));
+    let [first, second] = [
+        waiting(&kit, "10.0.0.1").await,
+        waiting(&kit, "10.0.0.2").await,
+    ];
+    let known = waiting(&kit, "203.0.113.7").await;
+    let third = waiting(&kit, "203.0.113.8").await;
+    assert_eq!(
+        alive(&kit, &[&first, &second, &known, &third]),
+        [1, 1, 0, 1]
+    );
+    // Theirs are the most, so a further one displaces the oldest of them.
+    let _fourth = waiting(&kit, "10.0.0.3").await;
+    assert_eq!(alive(&kit, &[&first, &second, &third]), [0, 1, 1]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_page_whose_first_handshake_is_refused_ends_at_once() {
     let (kit, journal) = kit();
