@@ -3,6 +3,7 @@
 
 mod axum;
 mod chat;
+mod cluster;
 mod cross_site;
 mod greeter;
 mod mount;
