@@ -81,7 +81,8 @@ async fn main() -> examples::Result<()> {
         // nginx.
         .trusted_proxies(["127.0.0.1"])
         .build()?;
-    let http = pages(&ws);
+    // `/readyz` is 503 until this server has read the log.
+    let http = pages(&ws).or(ws.health());
 
     let listener = options.bind().await?;
     announce(&listener, "/")?;

@@ -49,11 +49,8 @@ live.on("said", ({ name, text, server: from }) => {
   showLine(text, name, from, { className: name === user ? "mine" : "" });
 });
 
-/** Messages may be missing: the server begins again with the last ones. */
-live.addEventListener("reset", () => {
-  find("log").replaceChildren();
-  showLine("messages may be missing before this line", "", "", { className: "moved" });
-});
+/** The server was killed: the next one begins again with the last messages. */
+live.addEventListener("reset", () => find("log").replaceChildren());
 
 // Who is here, and on which server.
 

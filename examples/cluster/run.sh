@@ -3,11 +3,11 @@
 # again after a while. Ctrl-C ends all.
 #
 # PORT (8080) is the port of nginx; the next three are those of A, B and Redis. SERVER is the program
-# of a server; without it, cargo builds the example. PAUSE (5) is how many seconds a server is away.
+# of a server; without it, cargo builds the example. PAUSE (10) is how many seconds a server is away.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 port=${PORT:-8080}
-pause=${PAUSE:-5}
+pause=${PAUSE:-10}
 
 missing=()
 need() { # need COMMAND DEBIAN-PACKAGE
@@ -64,7 +64,7 @@ serve() { # serve NAME PORT
     local server=$!
     echo "$server" >"$directory/$1.pid"
     echo "Server $1 runs: kill -9 $server"
-    wait "$server" || true
+    wait "$server" 2>/dev/null || true
     echo "Server $1 has ended; it starts again in $pause seconds"
     sleep "$pause" >/dev/null 2>&1
   done

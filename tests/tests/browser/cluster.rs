@@ -37,7 +37,7 @@ impl Drop for Running {
 async fn a_page_continues_on_the_other_server_when_either_is_killed() {
     let port = free_ports();
     let mut run = Command::new(RUN);
-    run.env("PORT", port.to_string()).env("PAUSE", "1");
+    run.env("PORT", port.to_string()).env("PAUSE", "8");
     run.env("SERVER", ws_tests::program("cluster").await);
     run.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut run = Running(run.spawn().unwrap());

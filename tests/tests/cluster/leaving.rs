@@ -167,3 +167,22 @@ async fn the_page_of_a_handler_on_a_killed_server_gets_a_reset() {
     hub.publish(Room(7), &"2".to_owned()).await.unwrap();
     assert_eq!(page.event::<String>("said").await, "2");
 }
+
+/// A balancer may send the page and its stream to different servers.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_another_server_has_rendered_is_new_for_a_handler() {
+    let cluster = chats().await;
+    let visitor = cluster.node(0).visitor().await;
+    let rendered = visitor.page();
+    let hub = cluster.node(0).hub();
+    hub.publish(Room(7), &"1".to_owned()).await.unwrap();
+    let kit = cluster.node(1);
+    let there = visitor.at(kit).await;
+    let builder = kit.page("/chat").visitor(&there).page(&rendered);
+    let mut page = builder.connect().await.unwrap();
+    // What was published since it was rendered, and no "began".
+    assert_eq!(page.event::<String>("said").await, "1");
+    page.send("2").await;
+    assert_eq!(page.event::<String>("said").await, "2");
+    assert_eq!(page.received_so_far().await, []);
+}

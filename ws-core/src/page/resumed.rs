@@ -191,6 +191,9 @@ impl PageResume {
         page: &PageReturn,
         by: RestoredBy,
     ) -> Self {
+        // A page that was rendered by another server has no handler there yet: any `init` is right.
+        let is_first = page.report.is_first();
+        let by = if is_first { RestoredBy::Session } else { by };
         let position = page.report.position;
         let came_from = |it: &ReportedCursor| pages.came_from(stream, it, position, by);
         let origin = page.report.cursor.as_ref().and_then(came_from);

@@ -17,6 +17,15 @@ pub(crate) struct PageReport {
     pub(crate) cursor: Option<ReportedCursor>,
 }
 
+impl PageReport {
+    /// Whether this is the first connection of a script: the page has received nothing.
+    pub(in crate::page) fn is_first(&self) -> bool {
+        let is_at_begin = self.position.is_none_or(|position| position.offset == 0);
+        let is_empty = self.cursor.is_some_and(|cursor| cursor.is_empty);
+        self.attempt == Some(1) && is_at_begin && is_empty
+    }
+}
+
 #[cfg(feature = "cluster")]
 impl PageReport {
     /// The connection for which a server claims the page.
