@@ -117,6 +117,11 @@ struct Rendered {
 }
 
 impl Page {
+    /// Milliseconds within which the pages of this server return after an abrupt end of it.
+    pub(crate) fn spread(&self) -> Option<u32> {
+        self.pages.spread()
+    }
+
     /// Issues a new page of this session, for a client of this address.
     pub(crate) fn issue(
         pages: &Arc<Pages>,

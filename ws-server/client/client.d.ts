@@ -204,7 +204,10 @@ export interface Options {
   queue?: number;
   /** The size limit of the queue, in bytes or UTF-16 units of text: 1 MiB. */
   queueBytes?: number;
-  /** The shortest delay before the second attempt, in milliseconds: 500. */
+  /**
+   * The shortest delay before the second attempt, in milliseconds: 500. A server with many pages may
+   * spread their return over a longer time.
+   */
   minDelay?: number;
   /**
    * The longest delay between attempts, in milliseconds: 15,000, which is less than a page's

@@ -42,6 +42,8 @@ class Connection extends EventTarget {
   #triedAt;
   #attempts = 0;
   #failures = 0;
+  // Of the first retry, in milliseconds.
+  #spread;
   // Handshakes in a row that were not answered.
   #memory = { blocked: 0 };
   #timer;
@@ -324,7 +326,7 @@ class Connection extends EventTarget {
     } else if (code >= 3000 || FINAL_CODES.includes(code)) {
       this.#finish({ code, reason });
     } else {
-      this.#retry(reason.split("retry=")[1] / SECOND);
+      this.#retry(reason.split("retry=")[1] / SECOND, code < 1007);
     }
   }
 
@@ -343,11 +345,13 @@ class Connection extends EventTarget {
     if (!this.#page) this.#reject("closed");
   }
 
-  #retry(seconds) {
+  // `rest`: the other clients may have lost the server too.
+  #retry(seconds, rest) {
     const { minDelay, maxDelay, random } = this.#options;
     this.#drop(); // may reset #failures
     const ceiling = Math.min(maxDelay, minDelay * 2 ** ++this.#failures);
-    this.#wait((seconds || 0) * SECOND + (ceiling / 2) * (1 + random()));
+    const delay = (ceiling / 2) * (1 + random());
+    this.#wait(rest && this.#spread > ceiling ? this.#spread * random() : (seconds || 0) * SECOND + delay);
   }
 
   #wait(delay) {
@@ -371,7 +375,7 @@ class Connection extends EventTarget {
     const due = Date.now() + delay;
     this.#timer = setTimeout(() => {
       const late = Date.now() - due > SECOND;
-      if (pings > (late ? 1 : 0)) this.#retry();
+      if (pings > (late ? 1 : 0)) this.#retry(0, 1);
       else this.#ping(pings + 1);
     }, delay);
   }
@@ -412,6 +416,7 @@ class Connection extends EventTarget {
   // Throws if the server breaks the page protocol.
   #received(message) {
     const { type, offset, event, data, at } = message;
+    this.#spread = message.spread ?? this.#spread;
     if (type === "welcome") return this.#welcome(message);
     assert(this.#is("open"));
     if (type === "event") this.#deliver(offset, "push", { event, data }, at);

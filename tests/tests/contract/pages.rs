@@ -20,6 +20,7 @@ mod random;
 mod recovery;
 mod scopes;
 mod session_topics;
+mod spread;
 mod stalled;
 mod topics;
 

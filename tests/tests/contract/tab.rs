@@ -43,6 +43,8 @@ pub(crate) struct Tab {
     last_id: u64,
     /// Messages that were sent in an epoch that has ended, and were not seen.
     pub(crate) unconfirmed: Vec<String>,
+    /// `spread` of the last `welcome`.
+    pub(crate) spread: Option<u64>,
     /// Whether it acknowledges what it receives.
     pub(crate) acknowledges: bool,
     pub(crate) client: Option<TestClient>,
@@ -69,6 +71,7 @@ impl Tab {
             unseen: VecDeque::new(),
             last_id: 0,
             unconfirmed: Vec::new(),
+            spread: None,
             acknowledges: true,
             client: None,
             change_handshake: |builder| builder,
@@ -108,6 +111,7 @@ impl Tab {
         }
         self.epoch = Some(epoch);
         self.offset = welcome["offset"].as_u64().unwrap();
+        self.spread = welcome["spread"].as_u64();
         self.seen(welcome["seen"].as_u64().unwrap());
         for (id, text) in self.unseen.clone() {
             self.send_numbered(id, &text).await;

@@ -64,6 +64,12 @@ limits_struct! {
         /// [`Session::subscribe`](crate::session::Session::subscribe) at the same time.
         /// Default: 64.
         pub session_subscriptions: usize,
+        /// The longest time within which the pages of this server try to return after it has ended
+        /// abruptly, each at a random moment: half a millisecond for each page of the server, so that
+        /// 2,000 return per second. Less than a second is not announced, and zero turns it off. A
+        /// [drain](crate::hub::Hub::drain) gives each page a time of its own. At most half of `grace`
+        /// is used. Default: 10 s.
+        pub spread: Duration,
     }
 }
 
@@ -81,6 +87,7 @@ impl PageLimits {
         waiting: 16 * KIB,
         subscriptions: 64,
         session_subscriptions: 64,
+        spread: Duration::from_secs(10),
     };
 
     /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
@@ -133,6 +140,7 @@ mod tests {
         assert_eq!(limits.all_bytes, 268_435_456);
         assert_eq!((limits.per_session, limits.waiting), (128, 16_384));
         assert_eq!((limits.per_address, limits.anonymous), (1_024, 8_192));
+        assert_eq!(limits.spread, Duration::from_secs(10));
         let rate = limits.anonymous_rate.unwrap();
         assert_eq!((rate.messages.get(), rate.per.as_secs()), (600, 60));
         assert_eq!(limits.check(), Ok(()));

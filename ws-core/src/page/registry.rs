@@ -49,6 +49,7 @@ mod reports;
 mod session_topics;
 #[cfg(feature = "cluster")]
 mod shared_topics;
+mod spread;
 mod too_many;
 mod topics;
 
@@ -179,7 +180,7 @@ impl Pages {
 
     /// Answers a ping of a page, with the places that it has reached.
     pub(crate) fn pong(&self, stream: &Stream, socket: ConnectionId) -> PongSent {
-        stream.pong(socket, self.places_now().as_ref())
+        stream.pong(socket, self.places_now().as_ref(), self.spread())
     }
 
     /// The ends of the lanes, if several servers share the log: a page that has received everything
@@ -219,7 +220,7 @@ impl Pages {
         self.rebase(stream, session);
         self.join_session_topics(stream);
         self.join_page_topics(stream);
-        let (before, follow_up) = stream.attach(session, request, socket)?;
+        let (before, follow_up) = stream.attach(session, request, socket, self.spread())?;
         self.reindex(stream, &before, session);
         self.follow_up(stream, follow_up);
         Ok(())

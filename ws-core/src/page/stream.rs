@@ -243,6 +243,7 @@ impl Stream {
         session: &Session,
         AttachRequest { route, report }: AttachRequest,
         socket: &Arc<dyn PageSocket>,
+        spread: Option<u32>,
     ) -> Result<(Session, FollowUp), AttachError> {
         let mut state = self.lock();
         state.check(session, route)?;
@@ -265,6 +266,7 @@ impl Stream {
             base,
             continued: plan.continued.then_some(true),
             page: std::mem::take(&mut state.lineage.id_due).then(|| self.id.to_string()),
+            spread,
         };
         let _ = socket.outbox().push(&frame(&welcome));
         #[cfg(feature = "cluster")]

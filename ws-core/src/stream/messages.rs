@@ -90,7 +90,10 @@ impl Link {
     fn pong(&self) -> Reply {
         match self.page.pages().pong(&self.stream, self.socket) {
             PongSent::Yes => Reply::NONE,
-            PongSent::No => json(&ToPage::Pong { at: None }).into_reply(),
+            PongSent::No => {
+                let (at, spread) = (None, self.page.spread());
+                json(&ToPage::Pong { at, spread }).into_reply()
+            }
         }
     }
 

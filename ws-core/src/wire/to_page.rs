@@ -22,6 +22,9 @@ pub(crate) enum ToPage {
         /// The id of the page, if that was issued in this handshake.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         page: Option<String>,
+        /// Milliseconds within which the page tries to return after an abrupt end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spread: Option<u32>,
     },
     /// Messages are missing.
     Reset { why: Gap, offset: u64 },
@@ -45,6 +48,9 @@ pub(crate) enum ToPage {
         /// Places in the log up to which the page has received everything.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<String>,
+        /// Replaces that of `welcome`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spread: Option<u32>,
     },
     /// Replaces the base of the page's cursor.
     Base {
@@ -85,6 +91,7 @@ mod tests {
             base: None,
             continued: None,
             page: None,
+            spread: None,
         };
         let continued = ToPage::Welcome {
             epoch: "ff".to_owned(),
@@ -93,6 +100,7 @@ mod tests {
             base: Some("AQ".to_owned()),
             continued: Some(true),
             page: None,
+            spread: Some(5_000),
         };
         let fresh = ToPage::Welcome {
             epoch: "ff".to_owned(),
@@ -101,6 +109,7 @@ mod tests {
             base: None,
             continued: None,
             page: Some("AQ".to_owned()),
+            spread: None,
         };
         let reset = |why| ToPage::Reset { why, offset: 42 };
         for (message, expected) in [
@@ -110,7 +119,7 @@ mod tests {
             ),
             (
                 continued,
-                r#"{"type":"welcome","epoch":"ff","offset":0,"seen":0,"base":"AQ","continued":true}"#,
+                r#"{"type":"welcome","epoch":"ff","offset":0,"seen":0,"base":"AQ","continued":true,"spread":5000}"#,
             ),
             (
                 fresh,
@@ -129,15 +138,38 @@ mod tests {
                 r#"{"type":"reset","why":"overflow","offset":42}"#,
             ),
             (ToPage::Seen { id: 9 }, r#"{"type":"seen","id":9}"#),
-            (ToPage::Pong { at: None }, r#"{"type":"pong"}"#),
+            (ToPage::Base { base: None }, r#"{"type":"base"}"#),
+            (ToPage::Renewed, r#"{"type":"renewed"}"#),
+        ] {
+            assert_eq!(json(&message), expected);
+            assert_eq!(serde_json::from_str::<ToPage>(expected).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn a_pong_has_the_names_of_the_protocol() {
+        for (message, expected) in [
+            (
+                ToPage::Pong {
+                    at: None,
+                    spread: None,
+                },
+                r#"{"type":"pong"}"#,
+            ),
+            (
+                ToPage::Pong {
+                    at: None,
+                    spread: Some(1_000),
+                },
+                r#"{"type":"pong","spread":1000}"#,
+            ),
             (
                 ToPage::Pong {
                     at: Some("0.1.2.3-4".to_owned()),
+                    spread: None,
                 },
                 r#"{"type":"pong","at":"0.1.2.3-4"}"#,
             ),
-            (ToPage::Base { base: None }, r#"{"type":"base"}"#),
-            (ToPage::Renewed, r#"{"type":"renewed"}"#),
         ] {
             assert_eq!(json(&message), expected);
             assert_eq!(serde_json::from_str::<ToPage>(expected).unwrap(), message);

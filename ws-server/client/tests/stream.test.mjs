@@ -476,6 +476,61 @@ test("it pings a silent server, and reconnects if no answer arrives", async () =
   assert.deepEqual(messages, ["m1", "m2"]);
 });
 
+const retryIn = ({ state }) => state.retryAt - clock.now;
+
+test("after an abrupt end the first retry is anywhere within the spread of the server", async () => {
+  for (const code of [1001, 1005, 1006]) {
+    for (const [part, delay] of [
+      [0, 0],
+      [0.5, 10_000],
+      [0.999, 19_980],
+    ]) {
+      const { stream } = await page({ random: () => part });
+      accept({ spread: 20_000 }).drop(code);
+      assert.equal(retryIn(stream), delay, `${code} ${part}`);
+      // The server is still away: as always.
+      await clock.advance(delay);
+      Socket.last.drop();
+      await settle();
+      assert.equal(retryIn(stream), 1_000 * (1 + part));
+      stream.close();
+    }
+  }
+});
+
+test("a missing answer is an abrupt end too, and `pong` changes the spread", async () => {
+  const { stream } = await page({ random: () => 0.5 });
+  const socket = accept({ spread: 20_000 });
+  await clock.advance(25_000);
+  socket.receive({ type: "pong", spread: 8_000 });
+  await clock.advance(35_000);
+  assert.equal(retryIn(stream), 4_000);
+  await clock.advance(4_000);
+  const second = accept({ spread: 20_000 });
+  await clock.advance(25_000);
+  second.receive({ type: "pong", spread: 1_000 });
+  second.receive({ type: "pong", at: "0" }); // only places
+  second.drop();
+  assert.equal(retryIn(stream), 750, "the server has few clients now");
+});
+
+test("the time in a close is stronger than the spread, and so is a longer back-off", async () => {
+  const { stream } = await page({ random: () => 0.5 });
+  accept({ spread: 20_000 }).drop(1012, "retry=3000");
+  assert.equal(retryIn(stream), 3_750);
+  await clock.advance(3_750);
+  for (const code of [1011, 1012, 1013]) {
+    accept({ spread: 20_000 });
+    await clock.advance(10_000);
+    Socket.last.drop(code);
+    assert.equal(retryIn(stream), 750, `only one client has ended: ${code}`);
+    await clock.advance(750);
+  }
+  accept({ spread: 1_000 }).drop();
+  assert.equal(retryIn(stream), 1_500);
+  stream.close();
+});
+
 test("it leaves a server that opens a socket and sends nothing", async () => {
   const { stream } = await page();
   Socket.last.open();

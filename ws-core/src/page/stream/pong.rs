@@ -8,7 +8,12 @@ use crate::wire::ToPage;
 
 impl Stream {
     /// Answers a ping. If the page has received everything, its cursor moves to the ends of the lanes.
-    pub(in crate::page) fn pong(&self, socket: ConnectionId, heads: Option<&Cursor>) -> PongSent {
+    pub(in crate::page) fn pong(
+        &self,
+        socket: ConnectionId,
+        heads: Option<&Cursor>,
+        spread: Option<u32>,
+    ) -> PongSent {
         let mut state = self.lock();
         let Some(attached) = state.socket.clone().filter(|it| it.id() == socket) else {
             return PongSent::No;
@@ -27,7 +32,7 @@ impl Stream {
         if at.is_some() {
             state.places_due = None;
         }
-        match attached.outbox().push(&frame(&ToPage::Pong { at })) {
+        match attached.outbox().push(&frame(&ToPage::Pong { at, spread })) {
             Ok(()) => PongSent::Yes,
             Err(_) => PongSent::No,
         }

@@ -318,7 +318,7 @@ impl StreamState {
                 _ if self.seen_due => (frame(&ToPage::Seen { id: self.seen }), Sent::Seen),
                 _ if self.are_places_due() => {
                     let at = self.places_due.as_ref().map(|(_, at)| at.clone());
-                    (frame(&ToPage::Pong { at }), Sent::Places)
+                    (frame(&ToPage::Pong { at, spread: None }), Sent::Places)
                 }
                 Some(NextFrame::Message(frame)) => (frame, Sent::Item),
                 None => return,

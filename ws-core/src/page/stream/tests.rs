@@ -135,6 +135,7 @@ impl Fixture {
                 report,
             },
             &socket,
+            None,
         );
         attached.unwrap();
         socket.id()
@@ -240,6 +241,7 @@ fn a_rejected_socket_does_not_change_the_stream() {
                     report,
                 },
                 &fake_socket(),
+                None,
             );
             assert_eq!(refused.err(), Some(AttachError::UnsentOffset));
         }

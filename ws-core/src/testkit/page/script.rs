@@ -323,7 +323,7 @@ impl ScriptState {
                 self.inbox.push_back(PageReceived::Reset(why.into()));
             }
             ToPage::Seen { id } => self.seen(id),
-            ToPage::Pong { at } => self.reach(at.as_deref()),
+            ToPage::Pong { at, .. } => self.reach(at.as_deref()),
             ToPage::Base { base } => {
                 self.base = base;
                 self.at.clear();

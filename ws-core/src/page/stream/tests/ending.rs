@@ -86,6 +86,7 @@ impl SlowSocket {
                 report,
             },
             &page_socket,
+            None,
         );
         attached.unwrap();
         socket

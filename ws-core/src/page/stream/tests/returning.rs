@@ -109,6 +109,6 @@ async fn a_position_that_was_never_sent_is_refused_for_the_same_script_too() {
     let attached = page
         .fixture
         .stream
-        .attach(&page.fixture.session, request, &fake_socket());
+        .attach(&page.fixture.session, request, &fake_socket(), None);
     assert_eq!(attached.err(), Some(AttachError::UnsentOffset));
 }
