@@ -13,6 +13,7 @@ mod pushes;
 mod rooms;
 mod sessions;
 mod subscriptions;
+mod versions;
 mod view;
 mod waiting;
 mod wandering;

@@ -9,7 +9,8 @@ use crate::close::Close;
 
 use crate::limits::ServerLimits;
 use crate::log::shared::{
-    AppendLimits, Engine, EngineHealth, Incarnation, Incarnations, Node, NodeOptions, WindowLimits,
+    AppendLimits, Engine, EngineHealth, Incarnation, Incarnations, Node, NodeOptions, VERSIONS,
+    Versions, WindowLimits,
 };
 use crate::log::{Lanes, Secrets};
 use crate::session::Sessions;
@@ -63,6 +64,9 @@ pub struct ClusterOptions {
     /// Makes runs of tests repeatable.
     #[cfg(feature = "test-kit")]
     pub(crate) first_incarnation: Option<u64>,
+    /// The highest version of entries that a node pretends to read and write.
+    #[cfg(feature = "test-kit")]
+    pub(crate) pretended_version: Option<u8>,
 }
 
 /// The longest `publish_timeout`: the window must remember what it was sent for.
@@ -83,6 +87,8 @@ impl ClusterOptions {
             handshakes: NonZeroU32::new(2_000),
             #[cfg(feature = "test-kit")]
             first_incarnation: None,
+            #[cfg(feature = "test-kit")]
+            pretended_version: None,
         }
     };
 
@@ -137,9 +143,22 @@ impl ClusterOptions {
         (Incarnation::random(), Incarnations::Random)
     }
 
+    #[cfg_attr(
+        not(feature = "test-kit"),
+        expect(clippy::unused_self, reason = "only tests pretend other versions")
+    )]
+    fn versions(&self) -> Versions {
+        #[cfg(feature = "test-kit")]
+        if let Some(to) = self.pretended_version {
+            return Versions { to, ..VERSIONS };
+        }
+        VERSIONS
+    }
+
     fn node(&self, history_bytes: usize) -> NodeOptions {
         let (incarnation, incarnations) = self.incarnation();
         NodeOptions {
+            versions: self.versions(),
             incarnation,
             incarnations,
             lanes: self.lanes,
@@ -256,6 +275,6 @@ impl Hub {
     /// or not by this crate. Repeated entries do not count.
     pub fn skipped_entries(&self) -> u64 {
         let shared = self.inner.topics.shared();
-        shared.map_or(0, |shared| shared.node().skipped().unread())
+        shared.map_or(0, |shared| shared.node().skipped())
     }
 }

@@ -56,7 +56,7 @@ pub use engine::{
 #[cfg(fuzzing)]
 pub(super) use entry::check_round_trip;
 pub use entry::{Incarnation, marker};
-pub(crate) use entry::{LoggedMessage, NoticeKind, Record};
+pub(crate) use entry::{LoggedMessage, NoticeKind, Record, VERSIONS, Versions};
 #[cfg(feature = "test-kit")]
 pub use faults::{FaultyEngine, FaultyServer, Restart};
 pub(crate) use follow::Event;

@@ -41,6 +41,7 @@ impl Presence {
             Ok((topic, record)) => (TopicName::new(topic.to_owned()), record),
             Err(error) => {
                 tracing::debug!(%error, "a record of the log is skipped");
+                node.skip_record();
                 return None;
             }
         };

@@ -200,7 +200,7 @@ impl Cluster {
             started: 0,
         };
         for _ in 0..nodes {
-            let node = cluster.start();
+            let node = cluster.start(options);
             cluster.nodes.push(node);
         }
         for node in &cluster.nodes {
@@ -209,10 +209,9 @@ impl Cluster {
         cluster
     }
 
-    fn start(&mut self) -> ClusterNode {
+    fn start(&mut self, mut options: ClusterOptions) -> ClusterNode {
         let engine = self.server.connect();
         self.started += 1;
-        let mut options = self.options;
         options.first_incarnation = Some(self.started * INCARNATIONS);
         let (limits, store) = (ServerLimits::DEFAULT, self.store.clone());
         let sessions = Sessions::new(SessionOptions::default().store(store));
@@ -338,8 +337,24 @@ impl Cluster {
     ///
     /// Panics if there is no such node.
     pub async fn restart(&mut self, index: usize) {
+        self.restart_with(index, self.options).await;
+    }
+
+    /// Same as [`restart`](Self::restart), but the node reads and writes the versions of the log up to
+    /// this one, as a later release may: to test clusters of several releases.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such node.
+    pub async fn restart_as_version(&mut self, index: usize, version: u8) {
+        let mut options = self.options;
+        options.pretended_version = Some(version);
+        self.restart_with(index, options).await;
+    }
+
+    async fn restart_with(&mut self, index: usize, options: ClusterOptions) {
         self.kill(index).await;
-        let node = self.start();
+        let node = self.start(options);
         node.kit.hub().ready().await;
         self.nodes[index] = node;
     }

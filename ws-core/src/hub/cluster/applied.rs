@@ -10,7 +10,7 @@ use crate::log::shared::{
 use crate::log::{Lane, Position};
 use crate::presence::event::Freshness;
 use crate::session::SessionNotice;
-use crate::topic::Burst;
+use crate::topic::{Burst, SharedLog};
 
 /// The state of a hub. The node does not keep the hub alive.
 pub(super) struct HubState(pub(super) Weak<HubShared>);
@@ -59,9 +59,11 @@ impl Apply for HubState {
                 } => {
                     let pages = &hub.inner.pages;
                     let read = pages.subscription_read(content, author, *incarnation);
-                    read.unwrap_or_default()
+                    read.unwrap_or_else(|_| skip_record(shared.node()))
                 }
-                Record::Notice { kind, content } => hub.notice_read((*kind, content), *at, author),
+                Record::Notice { kind, content } => {
+                    hub.notice_read((*kind, content), *at, author, shared)
+                }
                 Record::Message(_) | Record::Recall | Record::Died(_) | Record::Unknown => None,
             },
             Event::Reset { at, .. } => {
@@ -134,32 +136,74 @@ impl Apply for HubState {
     }
 }
 
+/// A record that cannot be read is probably of a later version.
+fn skip_record(node: &Node) -> AfterLane {
+    node.skip_record();
+    None
+}
+
 impl Hub {
     /// Applies a notice after the lane is unlocked: closing a connection may run code of the
-    /// application. A notice that cannot be read is of a later version.
+    /// application.
     fn notice_read(
         &self,
         (kind, content): (NoticeKind, &[u8]),
         at: Position,
         author: Author,
+        shared: &SharedLog,
     ) -> AfterLane {
         let hub = self.clone();
         match kind {
             // It had its effect here before it was logged.
             NoticeKind::Session if author == Author::This => None,
             NoticeKind::Session => {
-                let notice = SessionNotice::read(content)?;
+                let Some(notice) = SessionNotice::read(content) else {
+                    return skip_record(shared.node());
+                };
                 Some(Box::new(move || hub.sessions().apply(notice)))
             }
             NoticeKind::Page => hub.inner.pages.notice_read(content, at, author),
             // The node has done it, or it was applied already.
             NoticeKind::Leaving | NoticeKind::Subscription => None,
             NoticeKind::Disconnect => {
-                let notice = DisconnectNotice::read(content)?;
+                let Some(notice) = DisconnectNotice::read(content) else {
+                    return skip_record(shared.node());
+                };
                 Some(Box::new(move || {
                     hub.disconnect_here(&notice);
                 }))
             }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "test-kit"))]
+mod tests {
+    use super::*;
+    use crate::log::shared::Repeat;
+    use crate::testkit::Cluster;
+
+    #[tokio::test(start_paused = true)]
+    async fn records_with_the_content_of_a_later_version_are_skipped_and_counted() {
+        let cluster = Cluster::new(2).await;
+        let hub = cluster.node(0).hub();
+        let node = hub.topics().shared().unwrap().node();
+        let later = || r#"{"moved":{"planet":"mars"}}"#.into();
+        let kinds = [
+            NoticeKind::Session,
+            NoticeKind::Disconnect,
+            NoticeKind::Subscription,
+        ];
+        for kind in kinds {
+            node.push_notice(kind, later(), Repeat::UntilAccepted);
+        }
+        let content = later();
+        node.push_member(Lane(3), Record::Member { kind: 2, content });
+        cluster.settle().await;
+        // Its own session notices had their effect before.
+        for (node, skipped) in [(0, 3), (1, 4)] {
+            let view = cluster.node(node).hub().cluster().unwrap();
+            assert_eq!(view.skipped, skipped, "node {node}");
         }
     }
 }

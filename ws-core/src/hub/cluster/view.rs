@@ -26,6 +26,8 @@ pub struct ClusterView {
     pub is_ready: bool,
     /// How long ago the log has answered: up to a second, unless it is unavailable.
     pub silence: Duration,
+    /// The version of the log that this server writes: the highest that all living servers read.
+    pub version: u8,
     /// Entries and records that this server has skipped, because a later version or another program
     /// has written them.
     pub skipped: u64,
@@ -95,7 +97,8 @@ impl Hub {
             nodes: nodes.collect(),
             is_ready: node.is_ready(),
             silence: node.silence(),
-            skipped: node.skipped().unread(),
+            version: node.version(),
+            skipped: node.skipped(),
             subscriptions: self.inner.pages.shared_subscriptions(),
         })
     }

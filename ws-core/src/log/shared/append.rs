@@ -18,7 +18,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::engine::{Append, EngineError, Kept};
-use super::entry::{Body, Entry, FULL_ENTRY, Heartbeat, Incarnation, MAX_RECORDS, Record};
+use super::entry::{
+    Body, Entry, FIRST_VERSION, FULL_ENTRY, Heartbeat, Incarnation, MAX_RECORDS, Record,
+};
 use crate::log::local::MAX_MESSAGE;
 use crate::log::name::Lane;
 use crate::log::position::{EntryId, Generation, Offset, Position};
@@ -84,6 +86,8 @@ pub(crate) struct Appender<T> {
     lane: Lane,
     incarnation: Incarnation,
     limits: AppendLimits,
+    /// The version of new entries.
+    version: u8,
     queue: VecDeque<Queued<T>>,
     /// At most one heartbeat waits, ahead of other entries: a backlog of them, released after a
     /// stall, would make other nodes look dead.
@@ -114,6 +118,7 @@ impl<T> Appender<T> {
             lane,
             incarnation,
             limits,
+            version: FIRST_VERSION,
             queue: VecDeque::new(),
             heartbeat: None,
             current: None,
@@ -173,6 +178,11 @@ impl<T> Appender<T> {
         self.accepted = 0;
         // It claims numbers of the former incarnation.
         self.heartbeat = None;
+    }
+
+    /// Sets the version of later entries.
+    pub(crate) const fn set_version(&mut self, version: u8) {
+        self.version = version;
     }
 
     /// Whether everything that was pushed is settled.
@@ -246,6 +256,7 @@ impl<T> Appender<T> {
                 behind: EntryId::ZERO,
                 body,
             },
+            version: self.version,
             kept,
             messages: Messages::Included,
             sent: Sent {

@@ -10,6 +10,10 @@
 //! | the entry behind which every copy is: time, sequence | 2 to 20 |
 //! | body | see [`Body`] |
 //!
+//! All versions have the parts above the body in common, and heartbeats, markers and empty entries have
+//! version 1 for ever: every node must read them. Records have the highest version that all living
+//! nodes read.
+//!
 //! A record is a kind (1 byte), the length of its content, and the content. That of a message:
 //!
 //! | part | bytes |
@@ -52,11 +56,13 @@ pub(crate) use notice::NoticeKind;
 
 const MAGIC: [u8; 2] = *b"WL";
 
-/// The version of entries that this node writes, and the range that it reads.
-pub(crate) const VERSION: u8 = 1;
+/// The version that every node reads.
+pub(crate) const FIRST_VERSION: u8 = 1;
+
+/// The versions of entries that this program reads and writes.
 pub(crate) const VERSIONS: Versions = Versions {
-    from: 1,
-    to: VERSION,
+    from: FIRST_VERSION,
+    to: 1,
 };
 
 const RECORDS: u8 = 0;
@@ -166,8 +172,8 @@ pub(crate) struct LoggedMessage {
 pub(crate) enum EntryError {
     #[error("the entry was not written by ws-server")]
     Foreign,
-    #[error("the entry has version {version}; this node reads up to {VERSION}")]
-    Newer { version: u8 },
+    #[error("the entry has version {version}; this node reads up to {highest}")]
+    Newer { version: u8, highest: u8 },
     #[error("the entry has {len} bytes; at most {MAX_ENTRY} are read")]
     TooLarge { len: usize },
     #[error("the entry is malformed")]
@@ -193,8 +199,13 @@ pub fn marker(generation: Generation) -> Bytes {
 }
 
 impl Entry {
-    /// The binary form.
+    /// The binary form in the version that every node reads.
     pub(crate) fn encode(&self) -> Bytes {
+        self.encode_as(FIRST_VERSION)
+    }
+
+    /// The binary form, with records of this version.
+    pub(crate) fn encode_as(&self, version: u8) -> Bytes {
         let size = match &self.body {
             Body::Records(records) => records.iter().map(Record::size).sum(),
             Body::Empty | Body::Marker(_) => 8,
@@ -202,7 +213,10 @@ impl Entry {
         };
         let mut to = Vec::with_capacity(48 + size);
         to.extend_from_slice(&MAGIC);
-        to.push(VERSION);
+        to.push(match self.body {
+            Body::Records(_) => version,
+            Body::Empty | Body::Heartbeat(_) | Body::Marker(_) => FIRST_VERSION,
+        });
         to.push(match self.body {
             Body::Records(_) => RECORDS,
             Body::Empty => EMPTY,
@@ -227,12 +241,19 @@ impl Entry {
         to.into()
     }
 
-    /// Reads the binary form. Names and payloads share its memory.
+    /// Same as [`decode_up_to`](Self::decode_up_to) the latest version.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn decode(bytes: Bytes) -> Result<Self, EntryError> {
+        Self::decode_up_to(bytes, VERSIONS.to)
+    }
+
+    /// Reads the binary form, if it has a version up to this one. Names and payloads share its
+    /// memory.
     ///
     /// # Errors
     ///
-    /// [`EntryError`] if this version cannot read it.
-    pub(crate) fn decode(bytes: Bytes) -> Result<Self, EntryError> {
+    /// [`EntryError`] if it cannot be read.
+    pub(crate) fn decode_up_to(bytes: Bytes, highest: u8) -> Result<Self, EntryError> {
         if bytes.len() > MAX_ENTRY {
             return Err(EntryError::TooLarge { len: bytes.len() });
         }
@@ -241,8 +262,8 @@ impl Entry {
             return Err(EntryError::Foreign);
         }
         let version = input.byte()?;
-        if version > VERSION {
-            return Err(EntryError::Newer { version });
+        if version > highest {
+            return Err(EntryError::Newer { version, highest });
         }
         let kind = input.byte()?;
         let incarnation = Incarnation(input.u64()?);

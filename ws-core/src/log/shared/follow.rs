@@ -129,11 +129,14 @@ pub(crate) struct Follower {
     lanes: Vec<Reader>,
     seen: Seen,
     skipped: SkippedCounts,
+    /// The highest version that is read.
+    version: u8,
 }
 
 impl Follower {
-    pub(crate) fn new(lanes: Lanes) -> Self {
+    pub(crate) fn new(lanes: Lanes, version: u8) -> Self {
         Self {
+            version,
             lanes: lanes.iter().map(Reader::new).collect(),
             seen: Seen::new(lanes),
             skipped: SkippedCounts::default(),
@@ -231,7 +234,7 @@ impl Follower {
                 continue;
             }
             reader.relayed = *id;
-            let entry = match Entry::decode(bytes.clone()) {
+            let entry = match Entry::decode_up_to(bytes.clone(), self.version) {
                 Ok(entry) => entry,
                 Err(error) => {
                     self.skipped.count(error);
@@ -242,12 +245,14 @@ impl Follower {
                 continue;
             };
             for record in records {
-                if let Record::Message(message) = record {
-                    emit(Event::Relayed {
+                match record {
+                    Record::Message(message) => emit(Event::Relayed {
                         at,
                         author,
                         message,
-                    });
+                    }),
+                    // Nothing else is relayed.
+                    _ => self.skipped.newer += 1,
                 }
             }
         }
@@ -267,7 +272,7 @@ impl Follower {
         reader.added += 1;
         reader.end = Offset::before(id);
         let start = reader.at(generation);
-        let entry = match Entry::decode(bytes) {
+        let entry = match Entry::decode_up_to(bytes, self.version) {
             Ok(entry) => entry,
             Err(error) => {
                 self.skipped.count(error);

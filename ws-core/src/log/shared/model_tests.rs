@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::append::{AppendError, AppendLimits};
-use super::entry::{Incarnation, LoggedMessage};
+use super::entry::{Incarnation, LoggedMessage, VERSIONS};
 use super::faults::{FaultyEngine, FaultyServer, Random, Restart};
 use super::follow::Event;
 use super::node::{AfterLane, Apply, Author, Incarnations, Node, NodeOptions, ReplayError};
@@ -169,6 +169,7 @@ impl World {
         self.started += 1;
         let engine = self.server.connect();
         let options = NodeOptions {
+            versions: VERSIONS,
             fail_closed_after: None,
             incarnation: Incarnation(self.started),
             incarnations: Incarnations::Random,

@@ -15,13 +15,12 @@ use tokio::time::Instant;
 
 use super::append::{AppendError, AppendLimits, Bounded};
 use super::engine::{Engine, EngineError, RecordedMember};
-use super::entry::{Incarnation, LoggedMessage, Record};
+use super::entry::{Incarnation, LoggedMessage, Record, Versions};
 use super::erased::Commands;
 use super::follow::{Event, SkippedCounts};
 use super::health::EngineHealth;
 use super::liveness::Liveness;
 use super::recorder::Recorder;
-use super::seen::MAX_INCARNATIONS;
 use super::window::WindowLimits;
 use crate::log::history::HistoryLimits;
 use crate::log::name::{Lane, Lanes, TopicName};
@@ -36,6 +35,8 @@ mod noting;
 mod outage;
 mod reading;
 mod tasks;
+mod unreadable;
+mod versions;
 
 pub(crate) use lane::{OpenedLane, ReplayError, Ticket};
 
@@ -45,6 +46,8 @@ use notices::Notices;
 pub(crate) use notices::Repeat;
 pub(crate) use outage::Lag;
 use outage::Outage;
+use unreadable::Unreadable;
+use versions::WrittenVersion;
 
 /// Incarnations that a node remembers as its own.
 const MAX_OWN: usize = 256;
@@ -121,6 +124,8 @@ impl Incarnations {
 /// The options of a node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NodeOptions {
+    /// The versions of entries that the node reads and writes.
+    pub(crate) versions: Versions,
     pub(crate) incarnation: Incarnation,
     pub(crate) incarnations: Incarnations,
     pub(crate) lanes: Lanes,
@@ -147,7 +152,7 @@ struct NodeShared {
     identity: Mutex<Identity>,
     liveness: Mutex<Liveness>,
     /// Nodes that have members, and whose heartbeats may not have been read yet; at most
-    /// [`MAX_INCARNATIONS`].
+    /// [`MAX_INCARNATIONS`](super::seen::MAX_INCARNATIONS).
     noted_nodes: Mutex<HashSet<Incarnation>>,
     recorder: Mutex<Recorder>,
     /// Records what no node owns, under [`Incarnation::NONE`].
@@ -155,6 +160,8 @@ struct NodeShared {
     /// The recorder has something to send.
     noted: Notify,
     skipped: Mutex<SkippedCounts>,
+    unreadable: Unreadable,
+    version: WrittenVersion,
     /// Incarnations that died since the last read.
     deaths: Mutex<Vec<Incarnation>>,
     is_ready: watch::Sender<bool>,
@@ -185,32 +192,6 @@ impl NodeShared {
 
     fn liveness(&self) -> MutexGuard<'_, Liveness> {
         self.liveness.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn noted_nodes(&self) -> MutexGuard<'_, HashSet<Incarnation>> {
-        let noted = self.noted_nodes.lock();
-        noted.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note_node(&self, node: Incarnation) {
-        let mut noted = self.noted_nodes();
-        if noted.len() < MAX_INCARNATIONS {
-            noted.insert(node);
-        }
-    }
-
-    fn recorder(&self) -> MutexGuard<'_, Recorder> {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The recorder of this node, or of what no node owns.
-    fn recorder_of(&self, node: Incarnation) -> MutexGuard<'_, Recorder> {
-        let recorder = if node == Incarnation::NONE {
-            &self.common
-        } else {
-            &self.recorder
-        };
-        recorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn deaths(&self) -> MutexGuard<'_, Vec<Incarnation>> {
@@ -251,6 +232,8 @@ impl Node {
             common: Mutex::default(),
             noted: Notify::new(),
             skipped: Mutex::default(),
+            unreadable: Unreadable::default(),
+            version: WrittenVersion::new(options.versions),
             deaths: Mutex::default(),
             is_ready: watch::Sender::new(false),
             read_at: watch::Sender::new(Instant::now()),
@@ -321,12 +304,6 @@ impl Node {
     /// The health of the servers that hold the log.
     pub(crate) fn engine_health(&self) -> Vec<EngineHealth> {
         self.shared.engine.health()
-    }
-
-    /// The entries that were skipped.
-    pub(crate) fn skipped(&self) -> SkippedCounts {
-        let skipped = self.shared.skipped.lock();
-        *skipped.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Messages that were dropped instead of relayed: queues were full, or the engine has refused

@@ -44,7 +44,7 @@ impl RelayQueue {
     }
 
     /// The next entry, if a message waits.
-    pub(super) fn next(&mut self, author: Incarnation) -> Option<Bytes> {
+    pub(super) fn next(&mut self, author: Incarnation, version: u8) -> Option<Bytes> {
         let mut records = Vec::new();
         let mut bytes = 0;
         while let Some(next) = self.waiting.front()
@@ -64,7 +64,7 @@ impl RelayQueue {
             number: self.last,
             body: Body::Records(records),
         };
-        Some(entry.encode())
+        Some(entry.encode_as(version))
     }
 
     /// The messages that were dropped.
@@ -113,12 +113,12 @@ mod tests {
             push(&mut queue, number.to_string());
         }
         assert_eq!(queue.dropped(), 1);
-        let entry = queue.next(Incarnation(7)).unwrap();
+        let entry = queue.next(Incarnation(7), 1).unwrap();
         assert_eq!(first(entry), (1, MAX_RECORDS, "1".into()));
         push(&mut queue, Bytes::from(vec![0; MAX_BYTES]));
-        let entry = queue.next(Incarnation(7)).unwrap();
+        let entry = queue.next(Incarnation(7), 1).unwrap();
         let large = Message::binary(vec![0; MAX_BYTES]);
         assert_eq!(first(entry), (2, 1, large));
-        assert!(queue.is_empty() && queue.next(Incarnation(7)).is_none());
+        assert!(queue.is_empty() && queue.next(Incarnation(7), 1).is_none());
     }
 }

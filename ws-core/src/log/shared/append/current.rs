@@ -12,6 +12,8 @@ use crate::log::shared::entry::{Body, Entry, Incarnation};
 #[derive(Debug)]
 pub(super) struct Current<T> {
     pub(super) entry: Entry,
+    /// All copies have this version.
+    pub(super) version: u8,
     pub(super) kept: Vec<Kept>,
     pub(super) messages: Messages,
     pub(super) sent: Sent<T>,
@@ -97,7 +99,7 @@ impl<T> Current<T> {
             generation,
             incarnation: self.entry.incarnation,
             number: self.entry.number,
-            entry: self.entry.encode(),
+            entry: self.entry.encode_as(self.version),
             kept: self.kept.clone(),
             is_withdrawn: self.messages == Messages::WithdrawnFromHistory,
         }

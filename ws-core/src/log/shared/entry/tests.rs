@@ -122,10 +122,28 @@ fn the_format_of_version_1_never_changes() {
 }
 
 #[test]
+fn only_records_have_a_later_version() {
+    for body in bodies() {
+        let entry = entry(body);
+        let bytes = entry.encode_as(2);
+        let has_records = matches!(entry.body, Body::Records(_));
+        assert_eq!(bytes[2], if has_records { 2 } else { 1 });
+        assert_eq!(Entry::decode_up_to(bytes.clone(), 2), Ok(entry.clone()));
+        assert_eq!(Entry::decode(bytes).is_ok(), !has_records);
+    }
+}
+
+#[test]
 fn foreign_newer_and_oversized_entries_are_named() {
     let decode = |bytes: &[u8]| Entry::decode(Bytes::copy_from_slice(bytes));
     assert_eq!(decode(b"hello"), Err(EntryError::Foreign));
-    assert_eq!(decode(b"WL\x02??"), Err(EntryError::Newer { version: 2 }));
+    assert_eq!(
+        decode(b"WL\x02??"),
+        Err(EntryError::Newer {
+            version: 2,
+            highest: 1
+        })
+    );
     let large = vec![0; MAX_ENTRY + 1];
     let error = EntryError::TooLarge { len: large.len() };
     assert_eq!(decode(&large), Err(error));

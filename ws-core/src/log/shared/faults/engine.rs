@@ -62,7 +62,7 @@ fn was_cut<T>() -> Result<T, EngineError> {
 
 /// Whether an entry has a message.
 fn has_message(append: &Append) -> bool {
-    let Ok(entry) = Entry::decode(append.entry.clone()) else {
+    let Ok(entry) = Entry::decode_up_to(append.entry.clone(), u8::MAX) else {
         return false;
     };
     let is_message = |record: &Record| matches!(record, Record::Message(_));

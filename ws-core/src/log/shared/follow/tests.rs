@@ -22,7 +22,7 @@ impl Log {
     /// A follower that has read its only lane to the end.
     fn new() -> Self {
         let mut log = Self {
-            follower: Follower::new(Lanes::new(1).unwrap()),
+            follower: Follower::new(Lanes::new(1).unwrap(), 1),
             time: 100,
             generation: Generation(1),
             events: Vec::new(),

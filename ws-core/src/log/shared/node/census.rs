@@ -76,6 +76,16 @@ impl NodeReports {
         reports.nodes.insert(node, report);
     }
 
+    /// The versions that the living nodes read.
+    pub(super) fn versions(&self) -> Vec<Versions> {
+        let reports = self.lock();
+        reports
+            .nodes
+            .values()
+            .map(|report| report.versions)
+            .collect()
+    }
+
     pub(super) fn remove(&self, dead: Incarnation) {
         self.lock().nodes.remove(&dead);
     }
@@ -99,6 +109,7 @@ impl NodeShared {
     pub(super) fn note_heartbeat(&self, author: Incarnation, heartbeat: &Heartbeat) {
         let is_own = self.identity().current == author;
         self.reports.read(author, heartbeat, is_own, Instant::now());
+        self.choose_version(is_own);
         if is_own {
             self.apply.beat();
         }

@@ -19,7 +19,7 @@ const REOPEN: Duration = Duration::from_millis(250);
 
 impl NodeShared {
     pub(super) async fn read_lanes(self: Arc<Self>) {
-        let mut follower = Follower::new(self.options.lanes);
+        let mut follower = Follower::new(self.options.lanes, self.options.versions.to);
         let mut backoff = Backoff::new(self.options.incarnation);
         self.load_members(&mut backoff).await;
         loop {
@@ -171,6 +171,11 @@ impl NodeShared {
 
     fn note_skipped(&self, follower: &Follower) {
         let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        *skipped = follower.skipped();
+        let before = std::mem::replace(&mut *skipped, follower.skipped());
+        let more = skipped.unread() - before.unread();
+        drop(skipped);
+        if more > 0 {
+            self.unreadable.report(more);
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::log::name::Lane;
 use crate::log::position::Position;
 use crate::log::shared::append::{AppendError, Bounded};
 use crate::log::shared::backoff::Backoff;
-use crate::log::shared::entry::{Heartbeat, Incarnation, NoticeKind, Record, VERSIONS};
+use crate::log::shared::entry::{Heartbeat, Incarnation, NoticeKind, Record};
 use crate::log::shared::follow::{Event, ResetReason};
 use crate::log::shared::liveness::Heard;
 use crate::log::shared::{HEARTBEAT, IDLE, STALE};
@@ -189,7 +189,7 @@ impl NodeShared {
         let state = self.lane(lane);
         let author = self.identity().first;
         loop {
-            let next = state.relay().next(author);
+            let next = state.relay().next(author, self.version.get());
             let Some(entry) = next else {
                 state.relayed.notified().await;
                 continue;
@@ -268,7 +268,7 @@ impl NodeShared {
         let identity = self.identity();
         let accepted = self.lanes.iter().map(|lane| lane.appender().accepted());
         let heartbeat = Heartbeat {
-            versions: VERSIONS,
+            versions: self.options.versions,
             accepted: accepted.collect(),
             connections,
             lag,
