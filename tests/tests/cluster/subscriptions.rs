@@ -54,6 +54,8 @@ async fn assert_subscribed(cluster: &Cluster, page: &mut TestPage, node: usize) 
     publish(cluster, node, "7").await.unwrap();
     let hub = cluster.node(node).hub();
     hub.publish(Room(8), &"8".to_owned()).await.unwrap();
+    // The page may be on another node.
+    cluster.settle().await;
     let mut events = events(page).await;
     events.sort();
     assert_eq!(events, [event("page", "7"), event("session", "8")]);
