@@ -23,6 +23,7 @@ use crate::topic::{AsTopic, Exclude, ReceiptKind as _, TopicValue, Topics};
 #[cfg(feature = "cluster")]
 mod cluster;
 mod disconnect;
+mod handshakes;
 mod pages;
 mod permits;
 mod presence;
@@ -95,8 +96,8 @@ struct HubShared {
     /// Handles the messages of pages that have no handler of their own.
     page_hook: pages::PageHook,
     counters: HubCounters,
-    #[cfg(feature = "cluster")]
-    handshakes: std::sync::OnceLock<cluster::HandshakeRate>,
+    /// `None` admits any number.
+    handshakes: Option<handshakes::HandshakeRate>,
 }
 
 impl fmt::Debug for Hub {
@@ -171,8 +172,7 @@ impl Hub {
             pages,
             page_hook: pages::PageHook::default(),
             counters,
-            #[cfg(feature = "cluster")]
-            handshakes: std::sync::OnceLock::new(),
+            handshakes: limits.handshakes.map(handshakes::HandshakeRate::new),
         };
         Self {
             inner: Arc::new(inner),

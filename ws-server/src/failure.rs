@@ -112,6 +112,12 @@ pub enum Error {
         "a server that shares a log starts to read it at once; call `build` in a tokio runtime"
     )]
     NoRuntime,
+    /// The log that the server shares with others cannot be used, and only an operator can correct
+    /// why: it was created with other lanes or on other servers, or Redis does not accept the
+    /// password, for example.
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Log(ws_core::log::shared::EngineError),
     /// A URL of Redis, or the list of them, is invalid.
     #[cfg(feature = "redis")]
     #[error(transparent)]
@@ -223,6 +229,10 @@ mod tests {
             Error::NoSecrets,
             #[cfg(feature = "cluster")]
             Error::NoRuntime,
+            #[cfg(feature = "cluster")]
+            Error::Log(ws_core::log::shared::EngineError::Misconfigured(
+                value().into(),
+            )),
             #[cfg(feature = "redis")]
             Error::Redis(crate::redis::RedisError::TlsDisabled),
             Error::CookieSameSite,

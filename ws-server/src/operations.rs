@@ -10,7 +10,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::prometheus;
-use crate::readiness::NotReady;
+use crate::readiness::{Fault, NotReady};
 use crate::shared::ServerShared;
 
 /// What the service responds with.
@@ -99,23 +99,38 @@ fn metrics(shared: &ServerShared) -> Response<String> {
 async fn ready(shared: &ServerShared) -> Response<String> {
     let log = log_health(&shared.hub);
     let (status, line) = match shared.readiness.check(&shared.hub).await {
-        Ok(()) => (StatusCode::OK, "ready".to_owned()),
-        // Servers that share a log share their sessions: an outage would make all of them unready,
-        // and leave the load balancer without any.
-        Err(reason @ NotReady::SessionStore) if !log.is_empty() => {
-            (StatusCode::OK, format!("ready, but {reason}"))
-        }
+        Ok(Fault::None) => (StatusCode::OK, "ready".to_owned()),
+        // A server that has read the log of Redis was connected to it.
+        Err(NotReady::SessionStore) if !log.is_empty() => store_fault(),
+        Ok(Fault::SessionStore) => store_fault(),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
     };
     text(status, &format!("{line}{log}"))
 }
 
-/// A line for each server of a shared log, without its address: anybody may ask.
+fn store_fault() -> (StatusCode, String) {
+    let reason = NotReady::SessionStore;
+    (StatusCode::OK, format!("ready, but {reason}"))
+}
+
+/// A line for each server of a shared log, without its address: anybody may ask. Another one for lanes
+/// that are not read.
 #[cfg(feature = "cluster")]
 fn log_health(hub: &ws_core::hub::Hub) -> String {
     let all = hub.log_health().into_iter().zip(1..);
     let lines = all.map(|(health, number)| format!("\nlog server {number}: {health}"));
-    lines.collect()
+    let stale = hub.cluster().map(|view| view.stale_lanes);
+    let stale: Vec<_> = stale
+        .iter()
+        .flatten()
+        .map(|lane| lane.0.to_string())
+        .collect();
+    let mut lines: String = lines.collect();
+    if !stale.is_empty() {
+        lines.push_str("\nlanes that cannot be read: ");
+        lines.push_str(&stale.join(", "));
+    }
+    lines
 }
 
 #[cfg(not(feature = "cluster"))]

@@ -18,6 +18,16 @@ pub(crate) enum NotReady {
     Stopping,
     Starting,
     AcceptFails,
+    /// It has never answered.
+    SessionStore,
+}
+
+/// A fault that does not make the server unready: it would make all servers unready, and leave the
+/// load balancer without any.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    None,
+    /// It has answered before.
     SessionStore,
 }
 
@@ -42,6 +52,8 @@ struct ReadinessState {
     accept_fails: AtomicBool,
     /// The last answer of the session store, and its time.
     store: Mutex<Option<(Instant, bool)>>,
+    /// The session store has answered once.
+    store_answered: AtomicBool,
 }
 
 impl Readiness {
@@ -59,7 +71,7 @@ impl Readiness {
     }
 
     /// Checks the server. Requests at the same time share one call of the session store.
-    pub(crate) async fn check(&self, hub: &Hub) -> Result<(), NotReady> {
+    pub(crate) async fn check(&self, hub: &Hub) -> Result<Fault, NotReady> {
         if self.0.stopping.load(Ordering::Relaxed) || hub.is_shutting_down() {
             return Err(NotReady::Stopping);
         }
@@ -79,6 +91,13 @@ impl Readiness {
                 answers
             }
         };
-        answers.then_some(()).ok_or(NotReady::SessionStore)
+        if answers {
+            self.0.store_answered.store(true, Ordering::Relaxed);
+            return Ok(Fault::None);
+        }
+        let has_answered = self.0.store_answered.load(Ordering::Relaxed);
+        has_answered
+            .then_some(Fault::SessionStore)
+            .ok_or(NotReady::SessionStore)
     }
 }

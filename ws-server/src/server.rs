@@ -66,6 +66,7 @@ pub use ws::Ws;
 ///     .trusted_proxies(["127.0.0.1"])
 ///     .max_connections(2_000)
 ///     .per_address(64)
+///     .handshakes(200)
 ///     .http_connections(500)
 ///     .http_per_address(None)
 ///     .head(8 * 1024)
@@ -156,6 +157,14 @@ impl<S, G> Server<S, G> {
         if limits.per_address.is_none() {
             limits.http_per_address = None;
         }
+        self
+    }
+
+    /// Sets [`ServerLimits::handshakes`](crate::limits::ServerLimits::handshakes): WebSocket
+    /// handshakes per second; above it, clients get 503 with a `Retry-After` of 1 to 5 seconds. By
+    /// default there is no limit, but 2,000 on a server that shares its log with others.
+    pub fn handshakes(mut self, per_second: impl Into<Option<usize>>) -> Self {
+        self.settings.server_limits.handshakes = per_second.into();
         self
     }
 

@@ -1,12 +1,12 @@
 //! Servers that end by a signal.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use ws_server::cluster::ClusterOptions;
 use ws_server::dispatch;
 use ws_server::extract::NoState;
+use ws_server::limits::ServerLimits;
 use ws_server::testkit::{Cluster, TestKit};
 
 use crate::rooms::Command::{Enter, Subscribe};
@@ -53,13 +53,23 @@ dispatch! {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_admits_a_number_of_handshakes_per_second() {
-    let options = ClusterOptions::DEFAULT.handshakes(NonZeroU32::new(3));
+    let kit = TestKit::with_limits(ServerLimits::DEFAULT.handshakes(Some(3)));
+    let kit = kit.with_table(Routes::table(), NoState).unwrap();
+    check_rate(&kit, 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_shares_its_log_admits_two_thousand_handshakes_per_second() {
     let set_up = |kit: TestKit| kit.with_table(Routes::table(), NoState).unwrap();
-    let cluster = Cluster::with_options(1, options, set_up).await;
-    let open = || cluster.node(0).open("/open").connect();
+    let cluster = Cluster::with_options(1, ClusterOptions::DEFAULT, set_up).await;
+    check_rate(cluster.node(0), 2_000).await;
+}
+
+async fn check_rate(kit: &TestKit, per_second: usize) {
+    let open = || kit.open("/open").connect();
     for _ in 0..2 {
         sleep(SECOND).await;
-        for _ in 0..3 {
+        for _ in 0..per_second {
             open().await.unwrap();
         }
         let refusal = open().await.unwrap_err();

@@ -27,7 +27,6 @@ pub async fn admit(
     if !hub.is_ready() {
         return Err(starting());
     }
-    #[cfg(feature = "cluster")]
     hub.admit_handshake()?;
     #[cfg(feature = "cluster")]
     if checked.lookup().is_some() && hub.has_failed_closed() {

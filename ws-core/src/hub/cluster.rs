@@ -1,6 +1,5 @@
 //! A hub on a log that several nodes share.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +8,8 @@ use crate::close::Close;
 
 use crate::limits::ServerLimits;
 use crate::log::shared::{
-    AppendLimits, Engine, EngineHealth, Incarnation, Incarnations, Node, NodeOptions, VERSIONS,
-    Versions, WindowLimits,
+    AppendLimits, Engine, EngineError, EngineHealth, Incarnation, Incarnations, Node, NodeOptions,
+    VERSIONS, Versions, WindowLimits,
 };
 use crate::log::{Lanes, Secrets};
 use crate::session::Sessions;
@@ -18,11 +17,9 @@ use crate::topic::{SharedLog, Topics};
 
 mod applied;
 mod disconnect;
-mod handshakes;
 mod view;
 
 use applied::HubState;
-pub(super) use handshakes::HandshakeRate;
 pub use view::{ClusterNode, ClusterView};
 
 /// The options of a server that shares its log with others. All of them must have the same lanes.
@@ -57,10 +54,6 @@ pub struct ClusterOptions {
     /// session, with 1013, and refuses new ones with 503: it could not learn that a session has
     /// ended. `None`, the default, keeps them open.
     pub fail_closed_after: Option<Duration>,
-    /// WebSocket handshakes that this server admits per second, so that the clients of a server that
-    /// has died do not overrun the others; 2,000 by default, `None` for any number. Above it,
-    /// clients get 503 with a `Retry-After` of 1 to 5 seconds, which differs between them.
-    pub handshakes: Option<NonZeroU32>,
     /// Makes runs of tests repeatable.
     #[cfg(feature = "test-kit")]
     pub(crate) first_incarnation: Option<u64>,
@@ -68,6 +61,9 @@ pub struct ClusterOptions {
     #[cfg(feature = "test-kit")]
     pub(crate) pretended_version: Option<u8>,
 }
+
+/// Handshakes per second of a server that shares its log, unless another limit is set.
+const SHARED_HANDSHAKES: usize = 2_000;
 
 /// The longest `publish_timeout`: the window must remember what it was sent for.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
@@ -84,7 +80,6 @@ impl ClusterOptions {
             window: window.age,
             window_bytes: 64 * 1024 * 1024,
             fail_closed_after: None,
-            handshakes: NonZeroU32::new(2_000),
             #[cfg(feature = "test-kit")]
             first_incarnation: None,
             #[cfg(feature = "test-kit")]
@@ -121,12 +116,6 @@ impl ClusterOptions {
     /// Sets how long the log may be unavailable before connections with a session are closed.
     pub const fn fail_closed_after(mut self, outage: Option<Duration>) -> Self {
         self.fail_closed_after = outage;
-        self
-    }
-
-    /// Sets how many handshakes per second the server admits.
-    pub const fn handshakes(mut self, per_second: Option<NonZeroU32>) -> Self {
-        self.handshakes = per_second;
         self
     }
 
@@ -219,13 +208,10 @@ impl Hub {
         engine: impl Engine,
         options: &ClusterOptions,
     ) -> Self {
-        let history = limits.history;
+        let handshakes = limits.handshakes.or(Some(SHARED_HANDSHAKES));
+        let (limits, history) = (limits.handshakes(handshakes), limits.history);
         let topics = Topics::with_secrets(limits.publish_inline, history, secrets);
         let hub = Self::with_topics(&limits, sessions, topics);
-        if let Some(per_second) = options.handshakes {
-            let rate = HandshakeRate::new(per_second);
-            assert!(hub.inner.handshakes.set(rate).is_ok(), "the hub is new");
-        }
         let apply = HubState(Arc::downgrade(&hub.inner));
         let node = Node::new(engine, apply, options.node(history));
         let inner = Arc::downgrade(&hub.inner);
@@ -248,6 +234,26 @@ impl Hub {
     pub async fn ready(&self) {
         if let Some(shared) = self.inner.topics.shared() {
             shared.node().ready().await;
+        }
+    }
+
+    /// Waits until it is clear that the hub can never be [ready](Self::ready), because only an operator
+    /// can correct why the log that it shares with others cannot be used: for example, it was created
+    /// with another number of lanes. Waits for ever if it shares none, if the log may only come later,
+    /// and after the hub was ready.
+    ///
+    /// ```no_run
+    /// # async fn start(hub: ws_server::Hub) -> Result<(), ws_server::cluster::EngineError> {
+    /// tokio::select! {
+    ///     () = hub.ready() => Ok(()),
+    ///     error = hub.unusable_log() => Err(error),
+    /// }
+    /// # }
+    /// ```
+    pub async fn unusable_log(&self) -> EngineError {
+        match self.inner.topics.shared() {
+            Some(shared) => shared.node().unusable().await,
+            None => std::future::pending().await,
         }
     }
 

@@ -63,7 +63,7 @@ impl Hub {
         decode::<D>(&self.presence().member(&name, key)?)
     }
 
-    /// Whether the members of all topics may be out of date: this server has not read the whole log
+    /// Whether the members of some topics may be out of date: this server has not read the whole log
     /// that it shares with others for three seconds, for example because it cannot reach it. Members
     /// of other servers may have left, entered or changed meanwhile. Watchers get an event with
     /// [`is_stale`](crate::presence::event::MembersEvent::is_stale). Always false in one process.

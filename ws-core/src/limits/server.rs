@@ -38,6 +38,11 @@ limits_struct! {
         pub per_address: Option<usize>,
         /// WebSocket connections in total; past it 503. Default: no limit.
         pub max_connections: Option<usize>,
+        /// WebSocket handshakes per second, so that clients who all connect again do not overrun the
+        /// server; past it 503 with a `Retry-After` of 1 to 5 seconds, which differs between them.
+        /// Default: no limit, but 2,000 on a server that shares its log with others; there,
+        /// `usize::MAX` admits any number.
+        pub handshakes: Option<usize>,
         /// How many sockets one push to pages, the end of one burst of publishes, or one publish
         /// outside of the server's tasks writes to by itself; a task does the rest. Default: 1,024.
         pub publish_inline: usize,
@@ -88,6 +93,7 @@ impl ServerLimits {
         body_rate: Some(256),
         per_address: Some(256),
         max_connections: None,
+        handshakes: None,
         publish_inline: 1024,
         history: 64 * KIB * KIB,
         http_connections: 16 * KIB,
@@ -135,6 +141,7 @@ impl ServerLimits {
             ("body_rate", self.body_rate == Some(0)),
             ("per_address", self.per_address == Some(0)),
             ("max_connections", self.max_connections == Some(0)),
+            ("handshakes", self.handshakes == Some(0)),
             ("http_connections", self.http_connections == 0),
             ("http_per_address", self.http_per_address == Some(0)),
             ("unsent", self.unsent == 0),

@@ -2,7 +2,6 @@
 //! the log, so all rosters are equal.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -113,14 +112,13 @@ impl Presence {
         }
     }
 
-    /// This node can read the log again, or no longer: every watcher gets an event.
-    pub(crate) fn set_freshness(&self, freshness: Freshness) {
-        let is_stale = freshness == Freshness::Stale;
-        self.is_stale.store(is_stale, Ordering::Relaxed);
+    /// This node can read a lane again, or no longer: every watcher there gets an event.
+    pub(crate) fn set_freshness(&self, node: &Node, lane: Lane, freshness: Freshness) {
+        self.note_freshness(lane, freshness);
         // A topic without members may have watchers.
         let mut names: HashSet<TopicName> = self.topics.watched().into_iter().collect();
         names.extend(self.occupied().keys().cloned());
-        for name in names {
+        for name in names.into_iter().filter(|name| node.lane_of(name) == lane) {
             let (topic, ()) = self.with_topic(&name, |state| state.watch.set_freshness(freshness));
             self.settle(&topic);
         }

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 #[cfg(feature = "cluster")]
+use std::collections::HashSet;
+#[cfg(feature = "cluster")]
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -12,7 +14,6 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::agenda::{Agenda, AgendaStep};
-use super::event::Freshness;
 #[cfg(feature = "cluster")]
 use super::lives::NodeLives;
 use super::local::LocalMembers;
@@ -23,10 +24,11 @@ use crate::id::ConnectionId;
 use crate::limits::{PresenceLimits, deadline_after};
 use crate::log::TopicName;
 #[cfg(feature = "cluster")]
-use crate::log::shared::Node;
+use crate::log::{Lane, shared::Node};
 use crate::topic::{AfterUnlock, NewSubscription, Subscriber, TopicKey, Topics};
 
 mod enter;
+mod freshness;
 
 pub(crate) use enter::Full;
 
@@ -49,9 +51,12 @@ pub(crate) struct Presence {
     this: Weak<Self>,
     #[cfg(feature = "cluster")]
     pub(super) lives: Mutex<NodeLives>,
-    /// Whether the log cannot be read.
+    /// The lanes of the log that cannot be read.
     #[cfg(feature = "cluster")]
-    pub(super) is_stale: AtomicBool,
+    stale_lanes: Mutex<HashSet<Lane>>,
+    /// Whether there are any.
+    #[cfg(feature = "cluster")]
+    is_stale: AtomicBool,
 }
 
 /// The members of one topic.
@@ -188,25 +193,14 @@ impl Presence {
             #[cfg(feature = "cluster")]
             lives: Mutex::default(),
             #[cfg(feature = "cluster")]
+            stale_lanes: Mutex::default(),
+            #[cfg(feature = "cluster")]
             is_stale: AtomicBool::new(false),
         })
     }
 
     pub(crate) const fn limits(&self) -> &PresenceLimits {
         &self.limits
-    }
-
-    /// Whether the members may be out of date; always current in one process.
-    #[cfg_attr(
-        not(feature = "cluster"),
-        expect(clippy::unused_self, reason = "only a shared log can be unreadable")
-    )]
-    pub(crate) fn freshness(&self) -> Freshness {
-        #[cfg(feature = "cluster")]
-        if self.is_stale.load(Ordering::Relaxed) {
-            return Freshness::Stale;
-        }
-        Freshness::Current
     }
 
     /// Until when a member may be shown that leaves now. Its leaving may wait for the end of a tick.
@@ -230,7 +224,7 @@ impl Presence {
         let state = TopicState {
             local: LocalMembers::new(self.limits.tick),
             roster: Roster::new(self.limits.linger),
-            watch: Watch::new(&self.limits, self.freshness()),
+            watch: Watch::new(&self.limits, self.freshness_of(name)),
             applied: 0,
             #[cfg(feature = "cluster")]
             shared: self.topics.shared().map(|shared| SharedTopic {
@@ -314,8 +308,11 @@ impl Presence {
         }
         state.run_due(now);
         #[cfg(feature = "cluster")]
-        if state.watch.freshness() != self.freshness() {
-            state.watch.set_freshness(self.freshness());
+        {
+            let freshness = self.freshness_of(&topic.name);
+            if state.watch.freshness() != freshness {
+                state.watch.set_freshness(freshness);
+            }
         }
         self.count_bytes(&mut state);
         let after_unlock = self.send_event(topic, &mut state, now);

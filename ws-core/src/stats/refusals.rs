@@ -32,7 +32,7 @@ pub enum RefusalReason {
     AnonymousPages,
     /// More pages without a session begin from one address than `anonymous_rate` allows.
     AnonymousRate,
-    /// More handshakes arrive per second than a server of a cluster admits.
+    /// More handshakes arrive per second than [`ServerLimits::handshakes`](crate::limits::ServerLimits::handshakes).
     Handshakes,
 }
 

@@ -404,6 +404,7 @@ impl From<RedisError> for EngineError {
     fn from(error: RedisError) -> Self {
         let text = error.to_string().into();
         match error {
+            error if error.is_misconfigured() => Self::Misconfigured(text),
             RedisError::Unanswered { .. } | RedisError::Answer { .. } => Self::Unknown(text),
             _ => Self::NotSent(text),
         }

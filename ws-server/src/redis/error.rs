@@ -234,6 +234,20 @@ impl RedisError {
                 | Self::Refused { .. }
         )
     }
+    /// Whether the server, the user or this configuration must be changed before the log can be used.
+    /// Not if a failover, or the start of Redis, may change it.
+    pub(super) fn is_misconfigured(&self) -> bool {
+        match self {
+            Self::Login { .. }
+            | Self::Version { .. }
+            | Self::Cluster { .. }
+            | Self::NoCluster { .. }
+            | Self::Eviction { .. }
+            | Self::Layout { .. } => true,
+            Self::Refused { code, .. } => code == "NOPERM",
+            _ => false,
+        }
+    }
 }
 
 const TIMED_OUT: &str = "timed out";

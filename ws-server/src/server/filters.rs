@@ -160,7 +160,7 @@ impl Ws {
     /// * `/livez`: 200 as long as the process responds.
     /// * `/readyz`: 200, or 503 if the server should get no new requests: from the start of a
     ///   shutdown, while the server cannot accept connections (as it has too many open files), and
-    ///   while the session store does not answer.
+    ///   until the session store has answered once.
     ///
     /// ```no_run
     /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
@@ -234,7 +234,9 @@ impl Ws {
     {
         let ws = self.clone();
         let filter = replying(filter);
-        until_signalled(move |stop| ws.serve_until(filter, listener, stop))
+        until_signalled(self.hub(), move |stop| {
+            ws.serve_until(filter, listener, stop)
+        })
     }
 
     /// Serves this filter on this listener until `stop` is ready, and then until the shutdown that

@@ -220,7 +220,9 @@ impl Ws {
     /// # Errors
     ///
     /// Returns [`Error::Bind`] if the server cannot listen on the address, and [`Error::Signal`] if
-    /// the system does not allow it to handle signals.
+    /// the system does not allow it to handle signals. A server that shares its log returns
+    /// `Error::Log` if it finds out, before it is ready, that only an operator can correct why the log
+    /// cannot be used. One whose log may come later waits for it.
     pub fn run<A>(&self, address: A) -> impl Future<Output = Result<(), Error>> + Send + use<A>
     where
         A: ToSocketAddrs<Future: Send> + Display + Send + Sync,
@@ -249,7 +251,7 @@ impl Ws {
         listener: L,
     ) -> impl Future<Output = Result<(), Error>> + Send + use<L> {
         let ws = self.clone();
-        until_signalled(move |stop| ws.run_until(listener, stop))
+        until_signalled(self.hub(), move |stop| ws.run_until(listener, stop))
     }
 
     /// Serves only the routes on this listener until `stop` is ready, and then until the shutdown
@@ -305,7 +307,11 @@ impl Ws {
         let ws = self.clone();
         async move {
             let listener = bind(address).await?;
-            until_signalled(move |stop| ws.serve_service_until(service, listener, stop)).await
+            let hub = ws.hub();
+            until_signalled(hub, move |stop| {
+                ws.serve_service_until(service, listener, stop)
+            })
+            .await
         }
     }
 
@@ -344,9 +350,10 @@ impl Ws {
 /// Any error of a body.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves until a signal arrives and the shutdown that it starts has finished, or until a second
-/// signal.
+/// Serves until a signal arrives and the shutdown that it starts has finished, until a second signal,
+/// or until it is clear that the server can never be ready.
 pub(super) async fn until_signalled<S>(
+    hub: Hub,
     serve: impl FnOnce(WaitForCancellationFutureOwned) -> S + Send,
 ) -> Result<(), Error>
 where
@@ -359,6 +366,7 @@ where
     tokio::select! {
         () = &mut serving => return Ok(()),
         () = signals.next() => stop.cancel(),
+        error = never_ready(&hub) => return Err(error),
     }
     tracing::info!("shutting down; a second signal ends the server at once");
     tokio::select! {
@@ -366,4 +374,15 @@ where
         () = signals.next() => tracing::warn!("ended at once by a second signal"),
     }
     Ok(())
+}
+
+/// Waits for the reason why the server can never be ready.
+async fn never_ready(hub: &Hub) -> Error {
+    #[cfg(feature = "cluster")]
+    return Error::Log(hub.unusable_log().await);
+    #[cfg(not(feature = "cluster"))]
+    {
+        let _ = hub;
+        std::future::pending().await
+    }
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use http::{Request, StatusCode};
 use tokio::time::sleep;
 use tower_service::Service;
-use ws_server::cluster::{EngineHealth, EngineState};
+use ws_server::cluster::{Engine, EngineHealth, EngineState, Lane, Lanes};
 use ws_server::prelude::*;
+use ws_server::redis::RedisEngine;
 use ws_server::session::Secrets;
+use ws_server::testkit::engines::{new_append, new_read};
 
 use crate::server::{RedisServer, send};
 
@@ -142,4 +144,32 @@ async fn a_server_whose_memory_is_full_is_shown_as_full_until_it_accepts_a_messa
         .await
         .unwrap();
     assert_eq!(health(&ws).state, EngineState::Up);
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_reach_the_end_lags_until_it_does() {
+    let redis = RedisServer::start();
+    let engine = RedisEngine::new(redis.redis(), Lanes::DEFAULT);
+    let lane = Lane(3);
+    let opened = engine.open(lane).await.unwrap();
+    let append = async |number| {
+        let append = new_append(lane, &opened, number, "entry");
+        engine.append(&append).await.unwrap()
+    };
+    let first = append(1).await;
+    let (mut last, mut number) = (first, 1);
+    while last.time < first.time + 100 {
+        number += 1;
+        last = append(number).await;
+    }
+    let from = new_read(lane, &opened, opened.start);
+    let read = engine.read(&[from], 1).await.unwrap();
+    assert_eq!(read[0].entries[0].0, first);
+    let lag = Duration::from_millis(last.time - first.time);
+    assert_eq!(engine.health()[0].lag, lag);
+    engine
+        .read(&[from], usize::try_from(number).unwrap() + 1)
+        .await
+        .unwrap();
+    assert_eq!(engine.health()[0].lag, Duration::ZERO);
 }

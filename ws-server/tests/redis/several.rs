@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
 use ws_server::cluster::{ClusterOptions, Lane, Lanes};
 use ws_server::prelude::*;
 use ws_server::redis::{RedisEngine, RedisError};
@@ -145,10 +146,34 @@ async fn while_a_server_is_down_the_lanes_of_the_others_continue() {
         assert_eq!(next(&mut ada).await, number.to_string());
     }
     assert_quiet(&mut bob).await;
+    // Only its lanes are stale.
+    let lanes: Vec<Lane> = Lanes::DEFAULT
+        .iter()
+        .filter(|it| it.index() % COUNT == 2)
+        .collect();
+    let stale = || one.hub().cluster().unwrap().stale_lanes;
+    while stale().is_empty() {
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(
+        stale().iter().all(|lane| lanes.contains(lane)),
+        "{:?}",
+        stale()
+    );
+    while stale() != lanes {
+        sleep(Duration::from_millis(50)).await;
+    }
+    let health = &one.hub().log_health()[2];
+    assert!(!health.state.is_up() && health.lanes == lanes, "{health:?}");
+    let shown = health.to_string();
+    assert!(shown.contains("; lanes 2, 5"), "{shown}");
     assert!(servers[2].run());
     assert_eq!(bob.closed().await.0, CloseCode::SERVICE_RESTART);
     while !publish(&two, 2, "accepted").await {}
     assert_quiet(&mut ada).await;
+    while !stale().is_empty() {
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

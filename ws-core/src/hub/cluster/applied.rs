@@ -114,13 +114,12 @@ impl Apply for HubState {
         }
     }
 
-    fn set_lag(&self, lag: Lag) {
-        if let Some(hub) = self.hub() {
-            hub.presence().set_freshness(match lag {
-                Lag::None => Freshness::Current,
-                Lag::Stale => Freshness::Stale,
-            });
-        }
+    fn set_lag(&self, lane: Lane, lag: Lag) {
+        let freshness = match lag {
+            Lag::None => Freshness::Current,
+            Lag::Stale => Freshness::Stale,
+        };
+        self.with_node(|hub, node| hub.presence().set_freshness(node, lane, freshness));
     }
 
     fn connections(&self) -> u64 {

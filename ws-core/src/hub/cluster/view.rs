@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::super::Hub;
+use crate::log::Lane;
 use crate::log::shared::Incarnation;
 
 /// The servers that share a log, as one of them sees them: see [`Hub::cluster`].
@@ -28,6 +29,9 @@ pub struct ClusterView {
     pub silence: Duration,
     /// The version of the log that this server writes: the highest that all living servers read.
     pub version: u8,
+    /// The lanes that this server has not read to their ends for three seconds, for example those of a
+    /// server of Redis that is down. Members of topics there may be out of date.
+    pub stale_lanes: Vec<Lane>,
     /// Entries and records that this server has skipped, because a later version or another program
     /// has written them.
     pub skipped: u64,
@@ -98,6 +102,7 @@ impl Hub {
             is_ready: node.is_ready(),
             silence: node.silence(),
             version: node.version(),
+            stale_lanes: node.stale_lanes(),
             skipped: node.skipped(),
             subscriptions: self.inner.pages.shared_subscriptions(),
         })

@@ -293,7 +293,9 @@ impl<T> Appender<T> {
                     self.unread.push_back(current.sent);
                 }
             }
-            Err(EngineError::NotSent(_) | EngineError::Generation) => {
+            Err(
+                EngineError::NotSent(_) | EngineError::Misconfigured(_) | EngineError::Generation,
+            ) => {
                 if matches!(current.attempts, Attempts::One(_)) {
                     current.attempts = Attempts::None;
                 }

@@ -286,6 +286,9 @@ pub enum EngineError {
     /// The command was not executed and never will be, for example because there is no connection
     /// or the server has refused it. The cause, without secrets.
     NotSent(Cow<'static, str>),
+    /// The same, and only an operator can correct the cause, such as a wrong password. A node that is
+    /// not ready yet [reports](crate::hub::Hub::unusable_log) it.
+    Misconfigured(Cow<'static, str>),
     /// The command may have been executed, or may still be. The cause, without secrets.
     Unknown(Cow<'static, str>),
 }
@@ -295,6 +298,7 @@ impl fmt::Display for EngineError {
         match self {
             Self::Generation => f.write_str("the server was restarted or replaced"),
             Self::NotSent(cause) => write!(f, "the command was not executed: {cause}"),
+            Self::Misconfigured(cause) => write!(f, "the log cannot be used: {cause}"),
             Self::Unknown(cause) => write!(f, "the command may have been executed: {cause}"),
         }
     }

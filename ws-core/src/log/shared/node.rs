@@ -1,10 +1,10 @@
 //! A node of a log that several nodes share: the tasks between an [`Engine`] and the pure parts.
 //!
-//! One task reads all lanes, two append to each lane and relay to it, one sends heartbeats, one
-//! records members, one notices if nothing is read. They end when the node is dropped.
+//! One task reads all lanes; for each lane, one appends to it, one relays to it, and one notices if it
+//! is not read; one sends heartbeats, and one records members. They end when the node is dropped.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,6 @@ use super::engine::{Engine, EngineError, RecordedMember};
 use super::entry::{Incarnation, LoggedMessage, Record, Versions};
 use super::erased::Commands;
 use super::follow::{Event, SkippedCounts};
-use super::health::EngineHealth;
 use super::liveness::Liveness;
 use super::recorder::Recorder;
 use super::window::WindowLimits;
@@ -32,6 +31,7 @@ mod lane;
 mod leave;
 mod notices;
 mod noting;
+mod observed;
 mod outage;
 mod reading;
 mod tasks;
@@ -94,8 +94,8 @@ pub(crate) trait Apply: Send + Sync + 'static {
     /// The log is unavailable for [`NodeOptions::fail_closed_after`].
     fn fail_closed(&self) {}
 
-    /// The node has not read the whole log for a while, or has read it again.
-    fn set_lag(&self, _lag: Lag) {}
+    /// The node has not read a lane to its end for a while, or has read it again.
+    fn set_lag(&self, _lane: Lane, _lag: Lag) {}
 }
 
 /// How a node chooses its next incarnation.
@@ -165,8 +165,8 @@ struct NodeShared {
     /// Incarnations that died since the last read.
     deaths: Mutex<Vec<Incarnation>>,
     is_ready: watch::Sender<bool>,
-    /// When the whole log was read, up to [`STALE`](super::STALE) / 4 earlier.
-    read_at: watch::Sender<Instant>,
+    /// Why the log can never be read, if that was found out before the node was ready.
+    unusable: watch::Sender<Option<EngineError>>,
     /// Relayed entries that the engine has refused.
     relay_failures: AtomicU64,
     notices: Notices,
@@ -236,7 +236,7 @@ impl Node {
             version: WrittenVersion::new(options.versions),
             deaths: Mutex::default(),
             is_ready: watch::Sender::new(false),
-            read_at: watch::Sender::new(Instant::now()),
+            unusable: watch::Sender::new(None),
             relay_failures: AtomicU64::new(0),
             notices: Notices::default(),
             outage: Outage::default(),
@@ -256,10 +256,10 @@ impl Node {
         self.spawn(shared().read_lanes());
         self.spawn(shared().send_heartbeats());
         self.spawn(shared().record_members());
-        self.spawn(shared().observe_lag());
         for lane in self.shared.options.lanes.iter() {
             self.spawn(shared().append_lane(lane));
             self.spawn(shared().relay_lane(lane));
+            self.spawn(shared().observe_lag(lane));
         }
     }
 
@@ -287,31 +287,6 @@ impl Node {
             return Lane::CONTROL;
         }
         self.shared.options.lanes.of(topic)
-    }
-
-    /// Waits until the node has read the members and the whole log once.
-    pub(crate) async fn ready(&self) {
-        let mut ready = self.shared.is_ready.subscribe();
-        // The sender lives as long as the node.
-        let _ = ready.wait_for(|ready| *ready).await;
-    }
-
-    /// Whether the node has read the members and the whole log once.
-    pub(crate) fn is_ready(&self) -> bool {
-        *self.shared.is_ready.borrow()
-    }
-
-    /// The health of the servers that hold the log.
-    pub(crate) fn engine_health(&self) -> Vec<EngineHealth> {
-        self.shared.engine.health()
-    }
-
-    /// Messages that were dropped instead of relayed: queues were full, or the engine has refused
-    /// them.
-    pub(crate) fn relay_losses(&self) -> u64 {
-        let lanes = self.shared.lanes.iter();
-        let dropped: u64 = lanes.map(|lane| lane.relay().dropped()).sum();
-        dropped + self.shared.relay_failures.load(Ordering::Relaxed)
     }
 
     /// Queues a message. The ticket gets the outcome when the message is in the log and this node
@@ -396,20 +371,6 @@ impl Node {
             opened.load(topic, loaded, Instant::now());
         }
         Ok(())
-    }
-
-    /// Whether nothing waits to be appended, relayed, or recorded.
-    #[cfg(feature = "test-kit")]
-    pub(crate) fn is_idle(&self) -> bool {
-        let is_idle = |lane: &NodeLane| {
-            lane.appender().is_idle()
-                && lane.relay().is_empty()
-                && !lane.must_announce.load(Ordering::Relaxed)
-                && !lane.must_announce_later.load(Ordering::Relaxed)
-        };
-        self.shared.lanes.iter().all(is_idle)
-            && self.shared.recorder().is_empty()
-            && self.shared.recorder_of(Incarnation::NONE).is_empty()
     }
 }
 

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::NodeOptions;
 use crate::log::history::{Histories, HistoryLimits, KeptMessage, Removed};
 use crate::log::name::{Lane, TopicName};
 use crate::log::position::{Generation, Offset, Position};
+use crate::log::shared::STALE;
 use crate::log::shared::append::{AppendError, Appender, Outcome};
 use crate::log::shared::earlier::{Earlier, PositionedMessage};
 use crate::log::shared::engine::HistoryMessage;
@@ -32,6 +33,8 @@ pub(super) struct NodeLane {
     relay: Mutex<RelayQueue>,
     /// The relay queue has something to send.
     pub(super) relayed: Notify,
+    /// When the lane was read to its end, up to [`STALE`](crate::log::shared::STALE) / 4 earlier.
+    pub(super) read_at: watch::Sender<Instant>,
     /// All members of the node must be entered again.
     pub(super) must_announce: AtomicBool,
     /// The same, but the log is unavailable at the moment.
@@ -47,6 +50,7 @@ impl NodeLane {
             moved: Notify::new(),
             relay: Mutex::default(),
             relayed: Notify::new(),
+            read_at: watch::Sender::new(Instant::now()),
             must_announce: AtomicBool::new(false),
             must_announce_later: AtomicBool::new(false),
         }
@@ -78,6 +82,21 @@ impl NodeLane {
         drop(appender);
         report(outcomes);
         result
+    }
+
+    /// The lane was read to its end.
+    pub(super) fn was_read(&self, now: Instant) {
+        // Not after each read: that would wake the observer each time.
+        self.read_at.send_if_modified(|at| {
+            let is_due = now.duration_since(*at) >= STALE / 4;
+            *at = if is_due { now } else { *at };
+            is_due
+        });
+    }
+
+    /// Whether the lane was not read to its end for too long.
+    pub(super) fn is_stale(&self) -> bool {
+        self.read_at.borrow().elapsed() >= STALE
     }
 
     /// Whether members must be announced now.

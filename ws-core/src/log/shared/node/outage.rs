@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Node;
+use crate::log::name::Lane;
 
-/// Whether a node has read the whole log recently.
+/// Whether a node has read a lane to its end recently.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lag {
     None,
@@ -55,6 +56,14 @@ impl Node {
     /// How long ago the log has answered a read.
     pub(crate) fn silence(&self) -> Duration {
         self.shared.outage.answered().elapsed()
+    }
+
+    /// The lanes that were not read to their ends for three seconds.
+    pub(crate) fn stale_lanes(&self) -> Vec<Lane> {
+        let lanes = self.shared.options.lanes.iter();
+        lanes
+            .filter(|lane| self.shared.lane(*lane).is_stale())
+            .collect()
     }
 
     /// Whether the log is unavailable for longer than the limit.

@@ -8,7 +8,6 @@ use tokio::time::{Instant, sleep};
 
 use super::NodeShared;
 use crate::log::name::Lane;
-use crate::log::shared::STALE;
 use crate::log::shared::backoff::Backoff;
 use crate::log::shared::engine::{EngineError, LaneRead, READ_ENTRIES};
 use crate::log::shared::entry::{Incarnation, Record};
@@ -28,6 +27,7 @@ impl NodeShared {
                 Ok(()) => self.read(&mut follower, &mut backoff).await,
                 Err(error) => error,
             };
+            self.note_unusable(&error);
             tracing::warn!(%error, "the log cannot be read; connecting again");
             sleep(backoff.next()).await;
         }
@@ -46,6 +46,7 @@ impl NodeShared {
                     return;
                 }
                 Err(error) => {
+                    self.note_unusable(&error);
                     tracing::warn!(%error, "the members cannot be loaded; trying again");
                     sleep(backoff.next()).await;
                 }
@@ -70,12 +71,22 @@ impl NodeShared {
                     // Entries may wait for the new generation.
                     self.lane(lane).queued.notify_one();
                 }
-                Err(error) => failed = Some(error),
+                Err(error) => {
+                    self.note_unusable(&error);
+                    failed = Some(error);
+                }
             }
         }
         match failed {
             Some(error) if !is_any_open => Err(error),
             _ => Ok(()),
+        }
+    }
+
+    /// Reports an error that only an operator can correct. A node that was ready waits for that.
+    fn note_unusable(&self, error: &EngineError) {
+        if matches!(error, EngineError::Misconfigured(_)) && !*self.is_ready.borrow() {
+            self.unusable.send_replace(Some(error.clone()));
         }
     }
 
@@ -101,8 +112,6 @@ impl NodeShared {
             };
             backoff.reset();
             let missing = self.missing(&reads);
-            let is_drained = reads.iter().all(|it| it.entries.len() < READ_ENTRIES);
-            let is_end = is_drained && missing.is_empty();
             self.outage.end(Instant::now());
             self.apply_reads(follower, reads);
             let is_due = reopened.is_none_or(|at| at.elapsed() >= REOPEN);
@@ -111,15 +120,6 @@ impl NodeShared {
                     tracing::debug!(%error, "some lanes of the log cannot be opened");
                 }
                 reopened = Some(Instant::now());
-            }
-            if is_end {
-                let now = Instant::now();
-                // Not after each read: that would wake the observer each time.
-                self.read_at.send_if_modified(|at| {
-                    let is_due = now.duration_since(*at) >= STALE / 4;
-                    *at = if is_due { now } else { *at };
-                    is_due
-                });
             }
         }
     }
@@ -135,6 +135,9 @@ impl NodeShared {
                 }
             });
             self.lane(lane).moved.notify_waiters();
+            if is_drained {
+                self.lane(lane).was_read(Instant::now());
+            }
             if lane == Lane::CONTROL && is_drained && *self.is_ready.borrow() {
                 self.expect_heartbeats();
             }

@@ -222,18 +222,18 @@ impl NodeShared {
         }
     }
 
-    /// Notices that the log cannot be read, or only too slowly.
-    pub(super) async fn observe_lag(self: Arc<Self>) {
-        let mut read = self.read_at.subscribe();
+    /// Notices that a lane cannot be read, or only too slowly.
+    pub(super) async fn observe_lag(self: Arc<Self>, lane: Lane) {
+        let mut read = self.lane(lane).read_at.subscribe();
         loop {
             let last = *read.borrow_and_update();
             if timeout_at(last + STALE, read.changed()).await.is_ok() {
                 continue;
             }
-            self.apply.set_lag(Lag::Stale);
+            self.apply.set_lag(lane, Lag::Stale);
             // The sender lives as long as this task.
             let _ = read.changed().await;
-            self.apply.set_lag(Lag::None);
+            self.apply.set_lag(lane, Lag::None);
         }
     }
 

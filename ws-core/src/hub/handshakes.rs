@@ -1,6 +1,5 @@
-//! How many handshakes a server of a cluster admits.
+//! How many handshakes a server admits.
 
-use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use http::HeaderValue;
 use http::header::RETRY_AFTER;
 use tokio::time::Instant;
 
-use super::super::Hub;
+use super::Hub;
 use crate::error::Refusal;
 use crate::stats::RefusalReason;
 
@@ -19,7 +18,7 @@ const BURST: Duration = Duration::from_secs(1);
 const MAX_RETRY: u64 = 5;
 
 /// Admits a number of handshakes per second.
-pub(in crate::hub) struct HandshakeRate {
+pub(super) struct HandshakeRate {
     interval: Duration,
     state: Mutex<State>,
 }
@@ -31,10 +30,12 @@ struct State {
 }
 
 impl HandshakeRate {
-    pub(super) fn new(per_second: NonZeroU32) -> Self {
+    /// At least one is admitted per second.
+    pub(super) fn new(per_second: usize) -> Self {
         let (due, refused) = (Instant::now(), 0);
+        let per_second = u32::try_from(per_second).unwrap_or(u32::MAX);
         Self {
-            interval: BURST / per_second.get(),
+            interval: BURST / per_second.max(1),
             state: Mutex::new(State { due, refused }),
         }
     }
@@ -54,13 +55,13 @@ impl HandshakeRate {
 }
 
 impl Hub {
-    /// Checks the rate of handshakes, if this server shares a log.
+    /// Checks the rate of handshakes, if it is limited.
     ///
     /// # Errors
     ///
     /// 503 with `Retry-After` if there are too many.
     pub(crate) fn admit_handshake(&self) -> Result<(), Refusal> {
-        let Some(rate) = self.inner.handshakes.get() else {
+        let Some(rate) = &self.inner.handshakes else {
             return Ok(());
         };
         rate.admit(Instant::now()).map_err(|retry| {
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_second_has_its_handshakes_and_no_more_at_once_or_spread() {
-        let rate = HandshakeRate::new(NonZeroU32::new(4).unwrap());
+        let rate = HandshakeRate::new(4);
         let begin = Instant::now() + BURST;
         let at = |quarters: u32| rate.admit(begin + BURST / 4 * quarters).is_ok();
         assert_eq!([0, 0, 0, 0, 0].map(at), [true, true, true, true, false]);
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_times_of_refused_clients_are_spread_evenly() {
-        let rate = HandshakeRate::new(NonZeroU32::MIN);
+        let rate = HandshakeRate::new(1);
         let now = Instant::now() + BURST;
         assert_eq!(rate.admit(now), Ok(()));
         let mut retries: Vec<_> = (0..5).map(|_| rate.admit(now).unwrap_err()).collect();
