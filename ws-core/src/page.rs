@@ -252,6 +252,13 @@ impl Page {
 
     /// Opens the cursor of the page: its sealed base, and the places of the messages that it has
     /// received since. Returns `None` if it is of an earlier process or session.
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(
+            clippy::unused_async,
+            reason = "only a log that several servers share needs it"
+        )
+    )]
     pub(crate) async fn open_cursor(
         &self,
         base: &str,

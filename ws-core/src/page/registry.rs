@@ -101,6 +101,7 @@ pub(crate) struct Pages {
     base_keys: Arc<BaseKeys>,
     anonymous: AnonymousIssuer,
     /// Numbers of streams are those of no other server.
+    #[cfg(feature = "cluster")]
     first_stream: u64,
     last_stream: AtomicU64,
     weak_self: Weak<Self>,
@@ -137,6 +138,7 @@ impl Pages {
             is_leaving: AtomicBool::new(false),
             base_keys: Arc::new(BaseKeys::new(topics.secrets())),
             anonymous: AnonymousIssuer::new(topics.secrets()),
+            #[cfg(feature = "cluster")]
             first_stream,
             last_stream: AtomicU64::new(first_stream),
             topics,

@@ -26,6 +26,13 @@ pub(crate) struct RefusedCursor;
 
 impl Pages {
     /// The stream with which a valid cursor has begun, if the page can continue from there.
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(
+            clippy::unused_self,
+            reason = "only a log that several servers share needs it"
+        )
+    )]
     pub(in crate::page) fn came_from(
         &self,
         stream: &Stream,
@@ -52,6 +59,13 @@ impl Pages {
 
     /// Begins a stream with the pushes behind a cursor, if a log that several servers share has
     /// them. Returns whether none is missing.
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(
+            clippy::unused_self,
+            reason = "only a log that several servers share needs it"
+        )
+    )]
     pub(in crate::page) fn begin_behind(
         &self,
         stream: &Arc<Stream>,
@@ -72,6 +86,13 @@ impl Pages {
     }
 
     /// The ends of the lanes, if the subscribers have received everything up to there.
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(
+            clippy::unnecessary_wraps,
+            reason = "only a log that several servers share needs it"
+        )
+    )]
     pub(in crate::page) fn places(&self) -> Option<String> {
         #[cfg(feature = "cluster")]
         if self.is_shared() {

@@ -176,6 +176,13 @@ impl Pages {
 
     /// Whether what a page has missed of a topic is in a history, or in a log that several servers
     /// share.
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(
+            clippy::unused_self,
+            reason = "only a log that several servers share needs it"
+        )
+    )]
     fn can_continue(&self, plan: &EventPlan) -> bool {
         #[cfg(feature = "cluster")]
         if self.is_shared() {
