@@ -13,6 +13,7 @@ mod nodes;
 mod pages;
 mod processes;
 mod proxy;
+mod rolling;
 mod sealed;
 mod sentinels;
 mod server;
