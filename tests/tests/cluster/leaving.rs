@@ -34,10 +34,27 @@ impl Chat {
     }
 }
 
+/// Does not restore a page that returns.
+struct Plain;
+
+#[ws_handler]
+impl Plain {
+    fn init(socket: &Socket<Self>) -> Self {
+        socket.subscribe(Room(7));
+        Plain
+    }
+
+    fn message(&mut self, text: String) -> String {
+        text
+    }
+}
+
 dispatch! {
     struct Routes;
 
     chat: "/chat" => Chat { attach: page };
+
+    plain: "/plain" => Plain { attach: page };
 }
 
 async fn chats() -> Cluster {
@@ -184,5 +201,63 @@ async fn a_page_that_another_server_has_rendered_is_new_for_a_handler() {
     assert_eq!(page.event::<String>("said").await, "1");
     page.send("2").await;
     assert_eq!(page.event::<String>("said").await, "2");
+    assert_eq!(page.received_so_far().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_does_not_restore_its_page_makes_it_begin_again_elsewhere() {
+    let mut cluster = chats().await;
+    let visitor = cluster.node(0).visitor().await;
+    let builder = cluster.node(0).page("/plain").visitor(&visitor);
+    let mut page = builder.connect().await.unwrap();
+    page.send("1").await;
+    assert_eq!(page.text().await, "1");
+    cluster.shut_down(0).await;
+    page.received_so_far().await;
+    move_to(&mut page, &cluster, 1).await;
+    assert_eq!(page.reset().await, ResetReason::Restart);
+    page.send("2").await;
+    assert_eq!(page.text().await, "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_server_has_handed_over_is_not_taken_again_after_a_second_move() {
+    let mut cluster = cluster(3).await;
+    take_numbers(&cluster);
+    let visitor = cluster.node(0).visitor().await;
+    let mut page = page(&cluster, 0, &visitor).await;
+    page.send("1").await;
+    assert_eq!(page.event::<u32>("n").await, 1);
+    cluster.shut_down(0).await;
+    page.received_so_far().await;
+    move_to(&mut page, &cluster, 1).await;
+    page.send("2").await;
+    assert_eq!(page.event::<u32>("n").await, 2);
+    // The third server still remembers what the first one has handed over.
+    move_to(&mut page, &cluster, 2).await;
+    page.send("3").await;
+    assert_eq!(page.event::<u32>("n").await, 3);
+    assert_eq!(page.received_so_far().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_another_server_has_rendered_gets_the_replay_of_its_subscription() {
+    let cluster = cluster(2).await;
+    let visitor = cluster.node(0).visitor().await;
+    let hub = cluster.node(0).hub();
+    for number in ["1", "2"] {
+        hub.publish(Room(7), &number.to_owned()).await.unwrap();
+    }
+    let rendered = visitor.page();
+    rendered.subscribe("said", Room(7).replay(20)).unwrap();
+    hub.publish(Room(7), &"3".to_owned()).await.unwrap();
+    cluster.settle().await;
+    let kit = cluster.node(1);
+    let there = visitor.at(kit).await;
+    let builder = kit.page("/stream").visitor(&there).page(&rendered);
+    let mut page = builder.connect().await.unwrap();
+    for number in ["1", "2", "3"] {
+        assert_eq!(page.event::<String>("said").await, number);
+    }
     assert_eq!(page.received_so_far().await, []);
 }

@@ -250,6 +250,8 @@ async fn a_page_that_stays_while_the_log_is_replaced_gets_another_base() {
     client.text().await;
     cluster.new_generation();
     cluster.settle().await;
+    let reset: serde_json::Value = client.json().await;
+    assert_eq!(reset["type"], "reset", "pushes may be lost: {reset}");
     client.send(r#"{"type":"ping"}"#).await;
     let renewed: serde_json::Value = client.json().await;
     assert_eq!(renewed["type"], "base", "{renewed}");

@@ -161,10 +161,6 @@ impl World {
             16 => self.cluster.cut(self.random.below(NODES)),
             17 => self.cluster.heal(self.random.below(NODES)),
             18 if !self.is_lossless => {
-                // A push that some server has not read is lost with the log, and no page learns of
-                // that yet.
-                self.end_faults().await;
-                self.cluster.settle().await;
                 self.cluster.new_generation();
             }
             _ => self.end_faults().await,

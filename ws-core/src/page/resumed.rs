@@ -172,6 +172,9 @@ pub(crate) struct PageResume {
     stream: Arc<Stream>,
     by: RestoredBy,
     reported: Option<ReportedCursor>,
+    /// What a page that comes from another server reports.
+    #[cfg(feature = "cluster")]
+    moved: Option<PageReport>,
     cursor: Option<Arc<Cursor>>,
     state: Mutex<ResumeState>,
 }
@@ -192,8 +195,12 @@ impl PageResume {
         by: RestoredBy,
     ) -> Self {
         // A page that was rendered by another server has no handler there yet: any `init` is right.
-        let is_first = page.report.is_first();
-        let by = if is_first { RestoredBy::Session } else { by };
+        #[cfg(feature = "cluster")]
+        let by = if pages.is_shared() && page.report.is_first() {
+            RestoredBy::Session
+        } else {
+            by
+        };
         let position = page.report.position;
         let came_from = |it: &ReportedCursor| pages.came_from(stream, it, position, by);
         let origin = page.report.cursor.as_ref().and_then(came_from);
@@ -203,10 +210,6 @@ impl PageResume {
                 pages.begin_behind(stream, *origin, reported, cursor)
             })
         });
-        #[cfg(feature = "cluster")]
-        if origin == Some(Origin::Elsewhere) {
-            stream.take_over(&page.report);
-        }
         let reported = page.report.cursor.filter(|_| origin.is_some());
         let cursor = page.cursor.as_ref().filter(|_| reported.is_some());
         let reason = match reported {
@@ -221,6 +224,8 @@ impl PageResume {
             stream: stream.clone(),
             by,
             reported,
+            #[cfg(feature = "cluster")]
+            moved: (origin == Some(Origin::Elsewhere)).then_some(page.report),
             cursor: cursor.cloned(),
             state: Mutex::new(ResumeState {
                 reason,
@@ -313,7 +318,16 @@ impl PageResume {
         if self.stream.has_continued(&reported) {
             return;
         }
-        match self.pages.continue_session_topics(&self.stream, cursor) {
+        // Only now, because an `init` that does not restore the page gives it another epoch.
+        #[cfg(feature = "cluster")]
+        if let Some(moved) = &self.moved {
+            self.stream.take_over(moved);
+        }
+        let is_empty = reported.is_empty;
+        match self
+            .pages
+            .continue_session_topics(&self.stream, cursor, is_empty)
+        {
             Ok(()) => {
                 let places = self.pages.places();
                 self.stream.set_continuation(reported, cursor, places);

@@ -344,7 +344,7 @@ async fn a_server_with_another_number_of_lanes_is_refused() {
     assert_eq!(layout.to_string(), expected);
     assert_eq!(four.connected().await, Err(layout));
     let error = four.open(LANE).await;
-    assert_eq!(error, Err(EngineError::NotSent(expected.into())));
+    assert_eq!(error, Err(EngineError::Misconfigured(expected.into())));
     assert_eq!(engine(&server).connected().await, Ok(()));
     let shop = server.redis().prefix("shop:").unwrap();
     let shop = RedisEngine::new(shop, Lanes::new(4).unwrap());

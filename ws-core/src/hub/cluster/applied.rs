@@ -68,10 +68,18 @@ impl Apply for HubState {
             },
             Event::Reset { at, .. } => {
                 presence.reset_lane(at.lane);
-                if at.lane == Lane::CONTROL {
-                    hub.inner.pages.subscriptions_lost();
+                let interrupted = topics.reset_lane(shared, at.lane);
+                if at.lane != Lane::CONTROL {
+                    return interrupted;
                 }
-                topics.reset_lane(shared, at.lane)
+                let pages = hub.inner.pages.clone();
+                pages.subscriptions_lost();
+                Some(Box::new(move || {
+                    pages.pushes_lost();
+                    if let Some(interrupt) = interrupted {
+                        interrupt();
+                    }
+                }))
             }
             _ => None,
         }

@@ -58,6 +58,15 @@ impl Pages {
         self.is_shared() && !self.is_own(cursor.stamp.number) && stream.can_begin_with(cursor)
     }
 
+    /// Pushes may be missing: no page gets a later one as if nothing had happened. Called without any
+    /// lock.
+    pub(crate) fn pushes_lost(&self) {
+        let streams: Vec<_> = self.index().pages.values().cloned().collect();
+        for stream in &streams {
+            stream.lose();
+        }
+    }
+
     /// Queues all pushes to a page behind its cursor again: those that it has not received may wait
     /// in the queue of another server. What waits here is among them.
     pub(super) fn queue_pushes_behind(

@@ -145,11 +145,12 @@ impl Pages {
 
     /// Continues the subscriptions of its session, and what the page was subscribed to on another
     /// node, for a page that returns with this cursor. If that is impossible for one of them,
-    /// nothing is subscribed.
+    /// nothing is subscribed. A page that `is_empty`, because it has received nothing, gets replays.
     pub(in crate::page) fn continue_session_topics(
         &self,
         stream: &Arc<Stream>,
         cursor: &Arc<Cursor>,
+        is_empty: bool,
     ) -> Result<(), SinceError> {
         let mut deferred = Deferred::default();
         let topics = self.session_topics.lock();
@@ -161,7 +162,10 @@ impl Pages {
         let plans: Vec<_> = of_session
             .chain(of_page)
             .filter(|(_, plan)| self.can_continue(plan))
-            .map(|(by, plan)| (by, plan.behind(cursor)))
+            .map(|(by, plan)| match plan {
+                plan if is_empty && plan.is_replay() => (by, plan),
+                plan => (by, plan.behind(cursor)),
+            })
             .collect();
         for (_, plan) in &plans {
             self.topics.check_start(&plan.topic, &plan.start)?;

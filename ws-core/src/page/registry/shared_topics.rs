@@ -118,7 +118,7 @@ impl Pages {
     }
 
     /// Whether other servers have pages too.
-    pub(super) fn is_shared(&self) -> bool {
+    pub(in crate::page) fn is_shared(&self) -> bool {
         self.topics.shared().is_some()
     }
 

@@ -17,6 +17,7 @@ pub(crate) struct PageReport {
     pub(crate) cursor: Option<ReportedCursor>,
 }
 
+#[cfg(feature = "cluster")]
 impl PageReport {
     /// Whether this is the first connection of a script: the page has received nothing.
     pub(in crate::page) fn is_first(&self) -> bool {
@@ -24,10 +25,7 @@ impl PageReport {
         let is_empty = self.cursor.is_some_and(|cursor| cursor.is_empty);
         self.attempt == Some(1) && is_at_begin && is_empty
     }
-}
 
-#[cfg(feature = "cluster")]
-impl PageReport {
     /// The connection for which a server claims the page.
     pub(in crate::page) const fn attempt(&self) -> Attempt {
         Attempt {

@@ -76,6 +76,9 @@ impl HandedOver {
     }
 }
 
+/// The offsets that a script can count exactly.
+const MAX_OFFSET: u64 = 1 << 53;
+
 impl Stream {
     /// Ends the stream, unless a socket is attached or about to be: this server ends.
     pub(in crate::page) fn end_unattached(&self) -> FollowUp {
@@ -83,7 +86,6 @@ impl Stream {
         if state.ended || state.socket.is_some() || state.pending_handshakes > 0 {
             return FollowUp::Nothing;
         }
-        state.had_handler = state.feed.is_some();
         state.end(false);
         FollowUp::Remove
     }
@@ -141,6 +143,10 @@ impl Stream {
             return;
         };
         let is_same = client.is_none() || client == report.client;
+        // An older stream of the page may have had the same epoch: this server has missed its end.
+        let follows = |it: &ReportedCursor| it.stamp.number == before.number;
+        let is_same = is_same && report.cursor.as_ref().is_some_and(follows);
+        let is_same = is_same && position.offset < MAX_OFFSET;
         if state.lineage.attached || !is_same || position.epoch != Epoch::Ours(before.epoch) {
             return;
         }

@@ -416,6 +416,7 @@ impl StreamState {
         #[cfg(feature = "cluster")]
         {
             self.lineage.is_closed = bye;
+            self.had_handler |= self.feed.is_some();
         }
         self.queue.clear();
         if let Some(feed) = self.feed.take() {

@@ -103,8 +103,11 @@ impl NodeShared {
         loop {
             let from = follower.begin_read();
             if follower.is_caught_up() {
-                self.is_ready
-                    .send_if_modified(|ready| !std::mem::replace(ready, true));
+                let is_new = |ready: &mut bool| !std::mem::replace(ready, true);
+                if self.is_ready.send_if_modified(is_new) {
+                    // An operator has corrected it.
+                    self.unusable.send_replace(None);
+                }
             }
             let reads = match self.engine.read(&from, READ_ENTRIES).await {
                 Ok(reads) => reads,
@@ -112,7 +115,10 @@ impl NodeShared {
             };
             backoff.reset();
             let missing = self.missing(&reads);
-            self.outage.end(Instant::now());
+            // What must reach every node, such as the end of a session, is in this lane.
+            if reads.iter().any(|read| read.lane == Lane::CONTROL) {
+                self.outage.end(Instant::now());
+            }
             self.apply_reads(follower, reads);
             let is_due = reopened.is_none_or(|at| at.elapsed() >= REOPEN);
             if !missing.is_empty() && is_due {
