@@ -27,6 +27,7 @@ chapters! {
     Observe: "observe.md",
     Cluster: "cluster.md",
     Redis: "redis.md",
+    Scale: "scale.md",
     Performance: "performance.md",
     Testing: "testing.md",
 }
