@@ -142,12 +142,13 @@ impl Stream {
         let EndedOn::HandedOver { client, seen } = before.place else {
             return;
         };
-        let is_same = client.is_none() || client == report.client;
+        let is_same_script = client.is_none() || client == report.client;
         // An older stream of the page may have had the same epoch: this server has missed its end.
-        let follows = |it: &ReportedCursor| it.stamp.number == before.number;
-        let is_same = is_same && report.cursor.as_ref().is_some_and(follows);
-        let is_same = is_same && position.offset < MAX_OFFSET;
-        if state.lineage.attached || !is_same || position.epoch != Epoch::Ours(before.epoch) {
+        let follows = |it: ReportedCursor| it.stamp.number == before.number;
+        let is_same_stream =
+            position.epoch == Epoch::Ours(before.epoch) && report.cursor.is_some_and(follows);
+        let is_new = !state.lineage.attached;
+        if !(is_new && is_same_script && is_same_stream && position.offset < MAX_OFFSET) {
             return;
         }
         (state.epoch, state.client) = (before.epoch, client);
