@@ -10,7 +10,7 @@ use ws_server::testkit::{Cluster, PageReceived, ResetReason};
 
 use crate::cursors::connect;
 use crate::moving::move_to;
-use crate::pushes::{cluster, page};
+use crate::pushes::{cluster, connect_rendered, page, page_on};
 use crate::rooms::Room;
 
 /// Shows a room, and why it has begun.
@@ -147,8 +147,7 @@ async fn a_reply_that_the_page_has_not_received_is_a_loss() {
 async fn a_handler_begins_again_elsewhere_and_its_topics_continue() {
     let mut cluster = chats().await;
     let visitor = cluster.node(0).visitor().await;
-    let builder = cluster.node(0).page("/chat").visitor(&visitor);
-    let mut page = builder.connect().await.unwrap();
+    let mut page = page_on(&cluster, 0, &visitor, "/chat").await;
     page.send("1").await;
     assert_eq!(page.event::<String>("said").await, "1");
     cluster.shut_down(0).await;
@@ -171,8 +170,7 @@ async fn a_handler_begins_again_elsewhere_and_its_topics_continue() {
 async fn the_page_of_a_handler_on_a_killed_server_gets_a_reset() {
     let mut cluster = chats().await;
     let visitor = cluster.node(0).visitor().await;
-    let builder = cluster.node(0).page("/chat").visitor(&visitor);
-    let mut page = builder.connect().await.unwrap();
+    let mut page = page_on(&cluster, 0, &visitor, "/chat").await;
     page.send("1").await;
     assert_eq!(page.event::<String>("said").await, "1");
     page.disconnect().await;
@@ -193,10 +191,7 @@ async fn a_page_that_another_server_has_rendered_is_new_for_a_handler() {
     let rendered = visitor.page();
     let hub = cluster.node(0).hub();
     hub.publish(Room(7), &"1".to_owned()).await.unwrap();
-    let kit = cluster.node(1);
-    let there = visitor.at(kit).await;
-    let builder = kit.page("/chat").visitor(&there).page(&rendered);
-    let mut page = builder.connect().await.unwrap();
+    let mut page = connect_rendered(&cluster, 1, (&visitor, &rendered), "/chat").await;
     // What was published since it was rendered, and no "began".
     assert_eq!(page.event::<String>("said").await, "1");
     page.send("2").await;
@@ -208,8 +203,7 @@ async fn a_page_that_another_server_has_rendered_is_new_for_a_handler() {
 async fn a_handler_that_does_not_restore_its_page_makes_it_begin_again_elsewhere() {
     let mut cluster = chats().await;
     let visitor = cluster.node(0).visitor().await;
-    let builder = cluster.node(0).page("/plain").visitor(&visitor);
-    let mut page = builder.connect().await.unwrap();
+    let mut page = page_on(&cluster, 0, &visitor, "/plain").await;
     page.send("1").await;
     assert_eq!(page.text().await, "1");
     cluster.shut_down(0).await;
@@ -252,10 +246,7 @@ async fn a_page_that_another_server_has_rendered_gets_the_replay_of_its_subscrip
     rendered.subscribe("said", Room(7).replay(20)).unwrap();
     hub.publish(Room(7), &"3".to_owned()).await.unwrap();
     cluster.settle().await;
-    let kit = cluster.node(1);
-    let there = visitor.at(kit).await;
-    let builder = kit.page("/stream").visitor(&there).page(&rendered);
-    let mut page = builder.connect().await.unwrap();
+    let mut page = connect_rendered(&cluster, 1, (&visitor, &rendered), "/stream").await;
     for number in ["1", "2", "3"] {
         assert_eq!(page.event::<String>("said").await, number);
     }

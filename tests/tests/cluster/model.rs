@@ -29,6 +29,15 @@ const PARTS: usize = 2;
 const STEPS: usize = 10;
 const RUNS: u64 = 100;
 
+/// All nodes reach the log again, and it fails no more.
+pub(crate) async fn end_faults(cluster: &Cluster) {
+    cluster.server().fail(0);
+    cluster.resume().await;
+    for node in 0..cluster.node_count() {
+        cluster.heal(node);
+    }
+}
+
 /// `SplitMix64`.
 pub(crate) struct Random(pub(crate) u64);
 
@@ -178,11 +187,7 @@ impl World {
     }
 
     async fn end_faults(&mut self) {
-        self.cluster.server().fail(0);
-        self.cluster.resume().await;
-        for node in 0..NODES {
-            self.cluster.heal(node);
-        }
+        end_faults(&self.cluster).await;
     }
 
     async fn step(&mut self) {

@@ -7,7 +7,7 @@ use ws_server::testkit::{Cluster, PageReceived, ResetReason, TestPage};
 use ws_server::{CloseCode, Message};
 
 use crate::cursors::connect;
-use crate::pushes::{cluster, page};
+use crate::pushes::{cluster, connect_rendered, page};
 use crate::rooms::{News, Room};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -79,10 +79,7 @@ async fn a_push_between_the_rendering_and_a_connection_to_another_server_arrives
         .send("n", &1)
         .await
         .unwrap();
-    let kit = cluster.node(1);
-    let there = ada.at(kit).await;
-    let builder = kit.page("/stream").visitor(&there).page(&rendered);
-    let mut page = builder.connect().await.unwrap();
+    let mut page = connect_rendered(&cluster, 1, (&ada, &rendered), "/stream").await;
     assert_eq!(numbers(&mut page, 1).await, [1]);
     assert_quiet(&mut page).await;
 }
@@ -215,10 +212,7 @@ async fn a_page_with_a_subscription_that_other_servers_do_not_know_gets_a_reset_
     let rendered = visitor.page();
     rendered.subscribe("n", &local).unwrap();
     cluster.settle().await;
-    let kit = cluster.node(1);
-    let there = visitor.at(kit).await;
-    let builder = kit.page("/stream").visitor(&there).page(&rendered);
-    let mut page = builder.connect().await.unwrap();
+    let mut page = connect_rendered(&cluster, 1, (&visitor, &rendered), "/stream").await;
     assert_eq!(page.reset().await, ResetReason::Restart);
 }
 

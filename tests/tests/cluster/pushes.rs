@@ -23,10 +23,33 @@ pub(crate) async fn cluster(nodes: usize) -> Cluster {
 
 /// A page that this server has rendered, and is connected to it.
 pub(crate) async fn page(cluster: &Cluster, node: usize, visitor: &TestVisitor) -> TestPage {
+    page_on(cluster, node, visitor, "/stream").await
+}
+
+/// The same on this route.
+pub(crate) async fn page_on(
+    cluster: &Cluster,
+    node: usize,
+    visitor: &TestVisitor,
+    route: &str,
+) -> TestPage {
     let kit = cluster.node(node);
     let visitor = visitor.at(kit).await;
-    let page = kit.page("/stream").visitor(&visitor).connect().await;
+    let page = kit.page(route).visitor(&visitor).connect().await;
     page.unwrap()
+}
+
+/// A page that any server has rendered, and is connected to this one.
+pub(crate) async fn connect_rendered(
+    cluster: &Cluster,
+    node: usize,
+    (visitor, rendered): (&TestVisitor, &Page),
+    route: &str,
+) -> TestPage {
+    let kit = cluster.node(node);
+    let visitor = visitor.at(kit).await;
+    let builder = kit.page(route).visitor(&visitor).page(rendered);
+    builder.connect().await.unwrap()
 }
 
 async fn events(page: &mut TestPage, count: usize) -> Vec<u32> {

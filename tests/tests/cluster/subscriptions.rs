@@ -8,6 +8,7 @@ use ws_server::cluster::Lane;
 use ws_server::page::PageSubscribeError;
 use ws_server::testkit::{Cluster, PageReceived, Restart, TestPage, TestVisitor};
 
+use crate::moving::move_to;
 use crate::pushes::{cluster, page};
 use crate::rooms::{News, Room, Typing, publish};
 
@@ -19,12 +20,6 @@ fn known<const N: usize>(cluster: &Cluster, nodes: [usize; N]) -> [usize; N] {
         let view = cluster.node(node).hub().cluster();
         view.unwrap().subscriptions
     })
-}
-
-/// The page goes to another node, as after the death of its own.
-async fn moves(page: &mut TestPage, cluster: &Cluster, to: usize) {
-    page.set_server(cluster.node(to));
-    page.reconnect().await.unwrap();
 }
 
 /// The events that a page has received; it may have got a reset before.
@@ -69,7 +64,7 @@ async fn a_page_has_its_topics_on_another_node_after_its_own_has_died() {
     cluster.settle().await;
     assert_eq!(known(&cluster, [0, 1]), [2, 2]);
     cluster.kill(0).await;
-    moves(&mut page, &cluster, 1).await;
+    move_to(&mut page, &cluster, 1).await;
     assert_subscribed(&cluster, &mut page, 1).await;
 }
 
@@ -83,7 +78,7 @@ async fn a_node_that_starts_later_knows_them_also_if_the_log_is_trimmed() {
     cluster.restart(1).await;
     assert_eq!(known(&cluster, [1]), [2]);
     cluster.kill(0).await;
-    moves(&mut page, &cluster, 1).await;
+    move_to(&mut page, &cluster, 1).await;
     assert_subscribed(&cluster, &mut page, 1).await;
 }
 
@@ -101,7 +96,7 @@ async fn they_survive_a_log_that_has_lost_everything() {
     cluster.server().trim(Lane(0), 0);
     cluster.restart(1).await;
     cluster.kill(0).await;
-    moves(&mut page, &cluster, 1).await;
+    move_to(&mut page, &cluster, 1).await;
     assert_subscribed(&cluster, &mut page, 1).await;
 }
 
@@ -146,7 +141,7 @@ async fn a_subscription_that_the_log_does_not_take_reaches_the_others_later() {
     cluster.settle().await;
     assert_eq!(known(&cluster, [0, 1]), [2, 2]);
     cluster.kill(0).await;
-    moves(&mut page, &cluster, 1).await;
+    move_to(&mut page, &cluster, 1).await;
     assert_subscribed(&cluster, &mut page, 1).await;
 }
 
@@ -201,7 +196,7 @@ async fn a_page_that_has_moved_does_not_end_on_its_former_node() {
     let mut page = subscribed(&cluster, &visitor).await;
     page.disconnect().await;
     cluster.settle().await;
-    moves(&mut page, &cluster, 1).await;
+    move_to(&mut page, &cluster, 1).await;
     // The grace time on node 0 ends.
     sleep(MINUTE).await;
     cluster.settle().await;
@@ -256,7 +251,7 @@ async fn another_user_of_the_page_does_not_get_them_on_another_node() {
     visitor = visitor.at(cluster.node(1)).await;
     visitor.logon("bob").await;
     page.set_visitor(&visitor);
-    moves(&mut page, &cluster, 1).await;
+    move_to(&mut page, &cluster, 1).await;
     cluster.settle().await;
     publish(&cluster, 1, "7").await.unwrap();
     let hub = cluster.node(1).hub();
@@ -299,7 +294,7 @@ async fn a_node_that_drains_leaves_the_pages_their_topics() {
     cluster.settle().await;
     cluster.shut_down(0).await;
     assert_eq!(page.closed().await.0, CloseCode::GOING_AWAY);
-    moves(&mut page, &cluster, 1).await;
+    move_to(&mut page, &cluster, 1).await;
     assert_subscribed(&cluster, &mut page, 1).await;
     cluster.settle().await;
     assert_eq!(known(&cluster, [1]), [2]);

@@ -10,7 +10,7 @@ use ws_server::CloseCode;
 use ws_server::extract::NoState;
 use ws_server::testkit::{Cluster, PageReceived, TestPage};
 
-use crate::model::{Random, from_environment};
+use crate::model::{Random, end_faults, from_environment};
 use crate::pushes::Routes;
 
 const NODES: usize = 3;
@@ -142,11 +142,7 @@ impl World {
     }
 
     async fn end_faults(&mut self) {
-        self.cluster.server().fail(0);
-        self.cluster.resume().await;
-        for node in 0..NODES {
-            self.cluster.heal(node);
-        }
+        end_faults(&self.cluster).await;
     }
 
     async fn step(&mut self) {
