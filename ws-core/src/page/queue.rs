@@ -142,6 +142,9 @@ pub(super) struct PageQueue {
     items: VecDeque<QueueItem>,
     /// The last offset that is no longer kept.
     base: u64,
+    /// The last acknowledged offset of a message whose loss matters: another script of the page, as in
+    /// a restored tab, does not have it.
+    acknowledged: u64,
     /// The last offset that was sent to the current socket.
     sent: u64,
     /// The last offset that was sent to any socket.
@@ -185,6 +188,7 @@ impl PageQueue {
         Self {
             items: VecDeque::new(),
             base: 0,
+            acknowledged: 0,
             sent: 0,
             ever_sent: 0,
             dropped: 0,
@@ -201,7 +205,7 @@ impl PageQueue {
     pub(super) fn needed_offset(&self) -> Option<u64> {
         let matters = |item: &QueueItem| item.queued.loss == Loss::Matters;
         let last = self.items.iter().rposition(matters);
-        let needed = last.map_or(0, |at| self.base + 1 + at as u64);
+        let needed = last.map_or(self.acknowledged, |at| self.base + 1 + at as u64);
         // A page at the offset of a reset, or behind it, has received the reset.
         let needed = needed.max(self.reset_at.unwrap_or(0));
         self.reset_due.is_none().then_some(needed)
@@ -343,6 +347,9 @@ impl PageQueue {
             && let Some(item) = self.items.pop_front()
         {
             self.base += 1;
+            if item.queued.loss == Loss::Matters {
+                self.acknowledged = self.base;
+            }
             self.counted -= item.counted;
             freed += item.queued.own_bytes();
             if self.base <= self.sent {

@@ -304,6 +304,44 @@ async fn a_page_without_a_handler_continues_the_subscriptions_of_its_session() {
     assert_eq!(page.reset().await, ResetReason::Restart);
 }
 
+/// A tab that the browser restores runs another script, with the HTML of the page: its position and
+/// its cursor are those of the rendering.
+#[tokio::test(start_paused = true)]
+async fn a_restored_tab_gets_a_reset_if_it_does_not_have_what_the_script_before_has_acknowledged() {
+    let (kit, visitor) = chats().await;
+    visitor.session().subscribe("one", Room(1)).unwrap();
+    let connect = async |rendered: &Page| {
+        let page = kit.page("/stream").visitor(&visitor).page(rendered);
+        page.connect().await.unwrap()
+    };
+    // The history has all that is missing.
+    let rendered = visitor.page();
+    let mut before = connect(&rendered).await;
+    publish(&kit, 1, [1]);
+    assert_eq!(before.received_so_far().await, all("one", [1]));
+    away(&mut before).await;
+    let mut restored = connect(&rendered).await;
+    assert_eq!(restored.received_so_far().await, all("one", [1]));
+    // A push is in no history.
+    let rendered = visitor.page();
+    let mut before = connect(&rendered).await;
+    before.page().push("n", &1);
+    assert_eq!(before.received_so_far().await, all("n", [1]));
+    tokio::time::sleep(secs(1)).await;
+    away(&mut before).await;
+    let mut restored = connect(&rendered).await;
+    assert_eq!(restored.reset().await, ResetReason::Restart);
+    assert_eq!(restored.received_so_far().await, []);
+    // The script that has received it continues.
+    let mut page = connect(&visitor.page()).await;
+    page.page().push("n", &2);
+    assert_eq!(page.received_so_far().await, all("n", [2]));
+    tokio::time::sleep(secs(1)).await;
+    away(&mut page).await;
+    page.reconnect().await.unwrap();
+    assert_eq!(page.received_so_far().await, []);
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_a_logon_a_page_gets_nothing_from_before() {
     let (kit, mut visitor) = chats().await;
