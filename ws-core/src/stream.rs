@@ -5,6 +5,7 @@
 //! `attach: page` is an ordinary connection too, but its transport is the page's stream instead of
 //! a socket, so it behaves like any other handler.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -22,14 +23,14 @@ use crate::handler::{Handler, HookCall, Step};
 use crate::id::ConnectionId;
 use crate::limits::deadline_after;
 use crate::mailbox::Accepts;
-#[cfg(feature = "cluster")]
-use crate::page::Unclaimed;
 use crate::page::{
     AttachError, AttachRequest, CapacityFreed, InitClient, Page, PageResume, PageReturn,
     PageSocket, RestoredBy, Stream, logon_close,
 };
 use crate::session::Session;
+use crate::timeout;
 
+mod claims;
 mod credentials;
 mod messages;
 mod position;
@@ -129,6 +130,17 @@ fn visitor(handshake: &Handshake) -> Result<(&Page, &Session), Refusal> {
     Ok((page, handshake.session().unwrap_or(page.owner())))
 }
 
+/// The client of a handshake, for which `init` of the page's handler decides.
+fn client_of(handshake: &Handshake, page: &Page, session: &Session) -> InitClient {
+    let headers = handshake.headers();
+    InitClient {
+        session: session.clone(),
+        credentials: session
+            .is_of_page()
+            .then(|| credentials::of(headers, page.id())),
+    }
+}
+
 /// The stream of a page, opened if there is none.
 fn stream_of(
     page: &Page,
@@ -153,24 +165,6 @@ fn stream_for_session(
         return stream_of(page, handshake, request);
     }
     Ok(stream)
-}
-
-/// Makes this server the owner of the page, if several share a log.
-#[cfg_attr(
-    not(feature = "cluster"),
-    expect(
-        unused_variables,
-        clippy::unused_async,
-        reason = "there are no other servers"
-    )
-)]
-async fn claim(page: &Page, stream: &Stream, request: AttachRequest) -> Result<(), Refusal> {
-    #[cfg(feature = "cluster")]
-    page.pages()
-        .claim(stream, request.report)
-        .await
-        .map_err(|Unclaimed| Refusal::unavailable("the log is unavailable: try again"))?;
-    Ok(())
 }
 
 /// Identifies a route of a server.
@@ -222,12 +216,7 @@ async fn attach(
     let opener = Opener {
         request,
         returned,
-        client: InitClient {
-            session: session.clone(),
-            credentials: session
-                .is_of_page()
-                .then(|| credentials::of(handshake.headers(), page.id())),
-        },
+        client: client_of(&handshake, page, session),
         page: page.clone(),
         endpoint,
         connect,
@@ -235,7 +224,7 @@ async fn attach(
     loop {
         let stream = stream_for_session(&opener.page, &opener.client.session, &handshake, request)?;
         let _hold = opener.page.pages().hold(&stream);
-        claim(&opener.page, &stream, request).await?;
+        opener.ask(&stream, &mut deadline).await?;
         let has_handler;
         (has_handler, handshake) = opener
             .ensure_handler(handshake, &stream, &mut deadline)
@@ -288,19 +277,47 @@ impl Opener {
             return Ok((false, handshake));
         }
         if stream.has_handler_for(client)? {
+            drop(turn);
+            self.claim(stream, deadline).await?;
             return Ok((true, handshake));
         }
-        let started = self.start_handler(handshake, stream, *deadline).await;
+        let started = self.start_handler(handshake, stream, deadline).await;
         let handshake = started.inspect_err(|refusal| turn.fail(client, refusal))?;
         Ok((true, handshake))
     }
 
-    /// Runs `init` of the handler, and starts its connection.
+    /// Asks whether the page is on another server, until the deadline of `init`.
+    async fn ask(&self, stream: &Stream, deadline: &mut Instant) -> Result<(), Refusal> {
+        let credentials = self.client.credentials.as_ref();
+        let asked = pin!(claims::ask(&self.page, stream, credentials));
+        self.in_time(deadline, asked).await
+    }
+
+    /// Makes this server the owner of the page, until the deadline of `init`.
+    async fn claim(&self, stream: &Arc<Stream>, deadline: &mut Instant) -> Result<(), Refusal> {
+        let (report, credentials) = (self.request.report, self.client.credentials.as_ref());
+        let claimed = pin!(claims::claim(&self.page, stream, report, credentials));
+        self.in_time(deadline, claimed).await
+    }
+
+    /// Waits for the log: as long as for `init`, which is before or after that.
+    async fn in_time(
+        &self,
+        deadline: &mut Instant,
+        step: Pin<&mut impl Future<Output = Result<(), Refusal>>>,
+    ) -> Result<(), Refusal> {
+        let inner = self.endpoint.page_endpoint().unwrap_or(&self.endpoint);
+        let done = timeout::timeout_at(deadline, inner.limits().init_timeout, step).await;
+        done.map_err(|_| Refusal::unavailable("the log does not answer: try again"))?
+    }
+
+    /// Runs `init` of the handler, and starts its connection. The page comes here only if `init`
+    /// accepts it.
     async fn start_handler(
         &self,
         mut handshake: Handshake,
         stream: &Arc<Stream>,
-        deadline: Instant,
+        deadline: &mut Instant,
     ) -> Result<Handshake, Refusal> {
         let Self { endpoint, page, .. } = self;
         let inner = endpoint.page_endpoint().unwrap_or(endpoint);
@@ -312,7 +329,8 @@ impl Opener {
         ));
         handshake.resume = Some(resume.clone());
         let init = (self.connect)(inner.clone(), handshake);
-        let (opened, handshake) = init.run(deadline).await?;
+        let (opened, handshake) = init.run(*deadline).await?;
+        self.claim(stream, deadline).await?;
         resume.decide();
         let feed = page.pages().new_feed();
         match stream.set_handler(feed.clone(), &self.client, self.request.route) {
@@ -338,11 +356,26 @@ impl<R: HasPage> Handler<R> for PageStream {
             route: route_of(&context.endpoint),
             report: returned.report,
         };
+        let client = client_of(handshake, page, session);
         loop {
             let stream = stream_for_session(page, session, handshake, request)?;
-            claim(page, &stream, request).await?;
+            if claims::end_if_left(page, &stream, &request.report) {
+                continue;
+            }
+            // Elsewhere, the page may have a handler that was started with credentials.
+            let credentials = client.credentials.as_ref();
+            if credentials.is_some() {
+                claims::ask(page, &stream, credentials).await?;
+            }
+            claims::claim(page, &stream, request.report, credentials).await?;
+            // Two connections that come from another server would both begin the stream.
+            let limit = context.endpoint.limits().init_timeout;
+            let waiting = stream.init_lock.register(&client);
+            let _turn = waiting
+                .turn(&mut deadline_after(Instant::now(), limit), limit)
+                .await?;
             PageResume::new(page.pages(), &stream, &returned, RestoredBy::Session).decide();
-            match Self::attach_socket(handshake, context, request, stream)? {
+            match Self::attach_socket(handshake, context, request, stream.clone())? {
                 // The stream has just ended: open a new one.
                 Err(AttachError::Ended) => {}
                 attached => return attached.map_err(Refusal::from),

@@ -252,3 +252,26 @@ async fn a_page_that_another_server_has_rendered_gets_the_replay_of_its_subscrip
     }
     assert_eq!(page.received_so_far().await, []);
 }
+
+/// More pages than a server logs notices at once.
+#[tokio::test(start_paused = true)]
+async fn a_server_hands_over_all_of_its_pages_however_many_they_are() {
+    let mut cluster = cluster(2).await;
+    let mut rendered = Vec::new();
+    for _ in 0..80 {
+        let visitor = cluster.node(0).visitor().await;
+        for _ in 0..125 {
+            rendered.push((visitor.clone(), visitor.page()));
+        }
+    }
+    cluster.shut_down(0).await;
+    for (visitor, page) in rendered.iter().step_by(50) {
+        let there = visitor.at(cluster.node(1)).await;
+        let (id, epoch) = (page.id(), page.epoch().unwrap());
+        let base = page.base().unwrap();
+        let query = format!("z_pid={id}&client=7&epoch={epoch}&offset=0&base={base}&at=");
+        let mut client = connect(&cluster, (1, &there), &query).await.unwrap();
+        let welcome = client.text().await;
+        assert!(welcome.contains(&epoch), "the epoch goes on: {welcome}");
+    }
+}

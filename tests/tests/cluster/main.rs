@@ -1,5 +1,6 @@
 //! Handlers on several servers that share a log, in memory and with paused time.
 
+mod claims;
 mod cursors;
 mod drain;
 mod faults;

@@ -175,6 +175,33 @@ async fn a_page_that_goes_away_and_comes_back_while_the_other_server_lags_stays_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_that_returns_to_a_server_before_that_has_read_where_it_was_misses_nothing() {
+    let cluster = cluster(3).await;
+    let ada = cluster.node(0).user("ada").await;
+    let mut page = page(&cluster, 0, &ada).await;
+    move_to(&mut page, &cluster, 1).await;
+    cluster
+        .node(0)
+        .hub()
+        .everyone()
+        .send("n", &1)
+        .await
+        .unwrap();
+    assert_eq!(numbers(&mut page, 1).await, [1]);
+    cluster.cut(1);
+    move_to(&mut page, &cluster, 2).await;
+    page.disconnect().await;
+    let hub = cluster.node(0).hub();
+    hub.everyone().send("n", &2).await.unwrap();
+    cluster.heal(1);
+    move_to(&mut page, &cluster, 1).await;
+    assert_eq!(numbers(&mut page, 1).await, [2]);
+    hub.broadcast("n", &3);
+    assert_eq!(numbers(&mut page, 1).await, [3]);
+    assert_quiet(&mut page).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_the_log_a_page_returns_to_its_own_server_only() {
     let cluster = cluster(2).await;
     let ada = cluster.node(0).user("ada").await;

@@ -10,8 +10,8 @@ use ws_server::CloseCode;
 use ws_server::extract::NoState;
 use ws_server::testkit::{Cluster, PageReceived, TestPage};
 
+use crate::claims::{Routes, meter, open};
 use crate::model::{Random, end_faults, from_environment};
-use crate::pushes::Routes;
 
 const NODES: usize = 3;
 const PAGES: usize = 3;
@@ -30,6 +30,12 @@ struct Wanderer {
     received: Vec<usize>,
 }
 
+/// A device that moves too, and whose id others know.
+struct Device {
+    page: TestPage,
+    is_connected: bool,
+}
+
 /// Whether the log has taken each push.
 type Accepted = Arc<Mutex<Vec<Option<bool>>>>;
 
@@ -37,6 +43,7 @@ struct World {
     random: Random,
     cluster: Cluster,
     wanderers: Vec<Wanderer>,
+    device: Device,
     accepted: Accepted,
     is_alive: [bool; NODES],
     /// The log was never replaced: no page may get a reset.
@@ -60,11 +67,16 @@ impl World {
                 received: Vec::new(),
             });
         }
+        let device = Device {
+            page: meter(&cluster, 0).await,
+            is_connected: true,
+        };
         Self {
             is_lossless: !seed.is_multiple_of(3),
             random,
             cluster,
             wanderers,
+            device,
             accepted: Accepted::default(),
             is_alive: [true; NODES],
         }
@@ -99,7 +111,60 @@ impl World {
         wanderer.is_connected = matches!(connected, Ok(Ok(())));
     }
 
+    /// The device connects to another server. If its own one is dead, a thief may have taken its page:
+    /// then it begins another one.
+    async fn move_device(&mut self) {
+        let node = self.random.below(NODES);
+        if !self.is_alive[node] {
+            return;
+        }
+        self.read_device().await;
+        self.device.page.set_server(self.cluster.node(node));
+        let connected = timeout(PATIENCE, self.device.page.reconnect()).await;
+        self.device.is_connected = matches!(connected, Ok(Ok(())));
+        if let Ok(Err(refusal)) = connected
+            && refusal.status() == 401
+        {
+            self.end_faults().await;
+            self.device = Device {
+                page: meter(&self.cluster, node).await,
+                is_connected: true,
+            };
+        }
+    }
+
+    /// Someone else tries the id of the device.
+    async fn steal(&mut self) {
+        let node = self.random.below(NODES);
+        if !self.is_alive[node] {
+            return;
+        }
+        let id = self.device.page.page().id().to_owned();
+        let token = ["wrong", "other"][self.random.below(2)];
+        let thief = open(self.cluster.node(node), ("/meter", &id), token).connect();
+        if let Ok(Ok(_)) = timeout(PATIENCE, thief).await {
+            assert_eq!(token, "other", "`init` refuses it");
+        }
+    }
+
+    /// Nobody without its credentials ends the connection of the device, nor makes its page another
+    /// one.
+    async fn read_device(&mut self) {
+        let Device { page, is_connected } = &mut self.device;
+        while let Ok(received) = timeout(Duration::ZERO, page.receive()).await {
+            match received {
+                PageReceived::Closed(code, reason) => {
+                    assert_ne!(code, CloseCode::SUPERSEDED, "{reason}");
+                    *is_connected = false;
+                }
+                PageReceived::Lost => *is_connected = false,
+                _ => {}
+            }
+        }
+    }
+
     async fn read_all(&mut self) {
+        self.read_device().await;
         let sent = self.accepted.lock().unwrap().len();
         for wanderer in &mut self.wanderers {
             while let Ok(received) = timeout(Duration::ZERO, wanderer.page.receive()).await {
@@ -146,7 +211,7 @@ impl World {
     }
 
     async fn step(&mut self) {
-        match self.random.below(20) {
+        match self.random.below(24) {
             0..8 => self.push().await,
             8..14 => self.wander().await,
             14 => {
@@ -159,6 +224,8 @@ impl World {
             18 if !self.is_lossless => {
                 self.cluster.new_generation();
             }
+            20 => self.move_device().await,
+            21..24 => self.steal().await,
             _ => self.end_faults().await,
         }
         let pause = self.random.below(100);

@@ -98,7 +98,14 @@ impl Hub {
         }
         #[cfg(feature = "cluster")]
         if let Some(shared) = self.topics().shared() {
-            self.inner.pages.hand_over_all();
+            let pages = &self.inner.pages;
+            pages.hand_over_all();
+            if tokio::time::timeout_at(times.end, pages.all_logged())
+                .await
+                .is_err()
+            {
+                tracing::warn!("the server ends before all of its pages are handed over");
+            }
             shared.node().leave(times.end).await;
         }
     }

@@ -95,6 +95,14 @@ impl SealKeys {
         BASE64.encode(bytes)
     }
 
+    /// A mark of these bytes under each key. Equal bytes have equal marks, and nobody without a secret
+    /// can compute one, or guess the bytes from it.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn marks(&self, bytes: &[u8]) -> Vec<String> {
+        let mark = |key| BASE64.encode(&mac(key, bytes).finalize().into_bytes()[..SEAL_BYTES]);
+        self.0.iter().map(mark).collect()
+    }
+
     /// Opens a text of at most `max` characters.
     pub(crate) fn open(&self, text: &str, max: usize) -> Result<Vec<u8>, Unsealed> {
         let bytes = Some(text).filter(|text| text.len() <= max);

@@ -6,6 +6,12 @@ use hmac::digest::CtOutput;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+#[cfg(feature = "cluster")]
+mod marks;
+
+#[cfg(feature = "cluster")]
+pub(super) use marks::{CredentialKeys, CredentialMarks};
+
 /// The hash of the credentials of a handshake for a page without a session. It is bound to the page,
 /// and compared in constant time.
 #[derive(Clone, PartialEq, Eq)]

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use super::BrowserClientPaths;
 use super::base::{BaseCursor, BaseKeys};
 use super::budget::Budget;
+#[cfg(feature = "cluster")]
+use super::credentials::CredentialKeys;
 use super::feed::Feed;
 use super::queue::QueuedPush;
 use super::reaper::Reaper;
@@ -38,10 +40,14 @@ mod index;
 mod issuer;
 #[cfg(feature = "cluster")]
 mod moved;
+#[cfg(feature = "cluster")]
+mod notice;
 mod open;
 #[cfg(feature = "cluster")]
 mod owner;
 mod pushes;
+#[cfg(feature = "cluster")]
+mod questions;
 mod reap;
 mod refuse;
 mod relief;
@@ -52,6 +58,8 @@ mod shared_topics;
 mod spread;
 mod too_many;
 mod topics;
+#[cfg(feature = "cluster")]
+mod unlogged;
 
 #[cfg(feature = "cluster")]
 use anchors::Anchors;
@@ -63,12 +71,16 @@ pub(crate) use open::OpenError;
 #[cfg(feature = "cluster")]
 pub(crate) use owner::Unclaimed;
 pub(crate) use pushes::PushTo;
+#[cfg(feature = "cluster")]
+use questions::Questions;
 use relief::Relief;
 use session_topics::SessionTopics;
 #[cfg(feature = "cluster")]
 use shared_topics::SharedTopics;
 pub(crate) use too_many::TooMany;
 pub(super) use topics::{Deferred, Sharing};
+#[cfg(feature = "cluster")]
+use unlogged::UnloggedNotices;
 
 /// The pages of one server.
 pub(crate) struct Pages {
@@ -95,6 +107,12 @@ pub(crate) struct Pages {
     ended: EndedStreams,
     #[cfg(feature = "cluster")]
     anchors: Anchors,
+    #[cfg(feature = "cluster")]
+    questions: Questions,
+    #[cfg(feature = "cluster")]
+    unlogged: UnloggedNotices,
+    #[cfg(feature = "cluster")]
+    credential_keys: CredentialKeys,
     /// This server is about to end.
     #[cfg(feature = "cluster")]
     is_leaving: AtomicBool,
@@ -134,6 +152,12 @@ impl Pages {
             ended: EndedStreams::new(limits.waiting),
             #[cfg(feature = "cluster")]
             anchors: Anchors::default(),
+            #[cfg(feature = "cluster")]
+            questions: Questions::default(),
+            #[cfg(feature = "cluster")]
+            unlogged: UnloggedNotices::default(),
+            #[cfg(feature = "cluster")]
+            credential_keys: CredentialKeys::new(topics.secrets()),
             #[cfg(feature = "cluster")]
             is_leaving: AtomicBool::new(false),
             base_keys: Arc::new(BaseKeys::new(topics.secrets())),

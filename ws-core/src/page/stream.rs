@@ -51,7 +51,7 @@ pub(crate) use outcomes::{Accepted, AttachError, PongSent, Progress};
 #[cfg(feature = "cluster")]
 pub(crate) use ownership::Attempt;
 #[cfg(feature = "cluster")]
-pub(in crate::page) use ownership::Contested;
+pub(in crate::page) use ownership::{ClaimId, Contested};
 pub(crate) use returning::RestoredBy;
 pub(super) use returning::{Follows, Origin};
 pub(super) use state::FollowUp;

@@ -1,68 +1,155 @@
-//! Remembers the streams that have ended without a loss: their pages may continue.
+//! Remembers how streams have ended: whether their pages may continue.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(feature = "cluster")]
+use crate::log::Offset;
 use crate::page::stream::EndedStream;
 
-/// The last stream of each page, if that has ended without a loss.
+/// Pages of other servers that are remembered: the pages of several servers that end one after the
+/// other.
+#[cfg(feature = "cluster")]
+const MAX_ELSEWHERE: usize = 65_536;
+
+/// The last stream of each page, on this server or on another one.
 pub(super) struct EndedStreams {
-    state: Mutex<State>,
-    /// The number of pages that are remembered.
-    max: usize,
+    here: Mutex<State>,
+    #[cfg(feature = "cluster")]
+    elsewhere: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
-    /// The stream of each page, and when it was added.
-    streams: HashMap<Arc<str>, (EndedStream, u64)>,
+    /// The number of pages that are remembered.
+    max: usize,
+    streams: HashMap<Arc<str>, Ended>,
     /// The pages in the order in which they were added.
     by_age: BTreeMap<u64, Arc<str>>,
     last: u64,
+    /// The place in the first lane of the last forgotten notice of a stream that has ended with a
+    /// loss, or may have.
+    #[cfg(feature = "cluster")]
+    forgotten: Option<Offset>,
+}
+
+/// How a stream has ended.
+struct Ended {
+    stream: EndedStream,
+    /// When it was added.
+    added: u64,
+    /// The place in the first lane of the notice of another server.
+    #[cfg(feature = "cluster")]
+    at: Option<Offset>,
 }
 
 impl State {
+    fn new(max: usize) -> Self {
+        Self {
+            max,
+            streams: HashMap::new(),
+            by_age: BTreeMap::new(),
+            last: 0,
+            #[cfg(feature = "cluster")]
+            forgotten: None,
+        }
+    }
+
     fn remove(&mut self, page: &str) -> Option<EndedStream> {
-        let (stream, added) = self.streams.remove(page)?;
-        self.by_age.remove(&added);
-        Some(stream)
+        let ended = self.streams.remove(page)?;
+        self.by_age.remove(&ended.added);
+        Some(ended.stream)
+    }
+
+    /// Remembers a stream. Past the limit, forgets the page that was added first.
+    fn add(
+        &mut self,
+        page: &Arc<str>,
+        stream: EndedStream,
+        #[cfg(feature = "cluster")] at: Option<Offset>,
+    ) {
+        self.last += 1;
+        let added = self.last;
+        let ended = Ended {
+            stream,
+            added,
+            #[cfg(feature = "cluster")]
+            at,
+        };
+        self.streams.insert(page.clone(), ended);
+        self.by_age.insert(added, page.clone());
+        if self.streams.len() > self.max
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            let forgotten = self.streams.remove(&oldest);
+            #[cfg(feature = "cluster")]
+            if let Some(ended) = forgotten.filter(|ended| ended.stream.needed > 0) {
+                self.forgotten = self.forgotten.max(ended.at);
+            }
+            #[cfg(not(feature = "cluster"))]
+            drop(forgotten);
+        }
     }
 }
 
 impl EndedStreams {
     pub(super) fn new(max: usize) -> Self {
         Self {
-            state: Mutex::default(),
-            max,
+            here: Mutex::new(State::new(max)),
+            #[cfg(feature = "cluster")]
+            elsewhere: Mutex::new(State::new(MAX_ELSEWHERE)),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn here(&self) -> MutexGuard<'_, State> {
+        self.here.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The stream of a page has ended, perhaps without a loss. Past the limit, the page that
-    /// was added first is forgotten.
+    #[cfg(feature = "cluster")]
+    fn elsewhere(&self) -> MutexGuard<'_, State> {
+        let elsewhere = self.elsewhere.lock();
+        elsewhere.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The stream of a page has ended here, perhaps without a loss.
     pub(super) fn set(&self, page: &Arc<str>, ended: Option<EndedStream>) {
-        let mut state = self.lock();
-        state.remove(page);
-        let Some(ended) = ended else {
-            return;
-        };
-        state.last += 1;
-        let added = state.last;
-        state.streams.insert(page.clone(), (ended, added));
-        state.by_age.insert(added, page.clone());
-        if state.streams.len() > self.max
-            && let Some((_, oldest)) = state.by_age.pop_first()
-        {
-            state.streams.remove(&oldest);
+        #[cfg(feature = "cluster")]
+        self.elsewhere().remove(page);
+        let mut here = self.here();
+        here.remove(page);
+        if let Some(ended) = ended {
+            here.add(
+                page,
+                ended,
+                #[cfg(feature = "cluster")]
+                None,
+            );
         }
+    }
+
+    /// The stream of a page has ended on another server, whose notice has this place in the first
+    /// lane.
+    #[cfg(feature = "cluster")]
+    pub(super) fn set_elsewhere(&self, page: &Arc<str>, ended: EndedStream, at: Offset) {
+        self.here().remove(page);
+        let mut elsewhere = self.elsewhere();
+        elsewhere.remove(page);
+        elsewhere.add(page, ended, Some(at));
     }
 
     /// Takes the last stream of a page, which begins another one.
     pub(super) fn take(&self, page: &str) -> Option<EndedStream> {
-        self.lock().remove(page)
+        let taken = self.here().remove(page);
+        #[cfg(feature = "cluster")]
+        let taken = taken.or_else(|| self.elsewhere().remove(page));
+        taken
+    }
+
+    /// Whether a page with this place in the first lane may have missed something on another server:
+    /// the notice of that is forgotten.
+    #[cfg(feature = "cluster")]
+    pub(super) fn may_have_lost(&self, place: Offset) -> bool {
+        let forgotten = self.elsewhere().forgotten;
+        forgotten.is_some_and(|at| at > place)
     }
 }
 
@@ -94,7 +181,39 @@ mod tests {
         ended.set(&a, stream(5));
         ended.set(&a, None);
         assert_eq!(ended.take("a"), None, "with a loss");
-        let state = ended.lock();
+        let state = ended.here();
         assert!(state.streams.is_empty() && state.by_age.is_empty());
+    }
+
+    #[cfg(feature = "cluster")]
+    #[test]
+    fn the_forgotten_losses_of_other_servers_hold_all_pages_from_before() {
+        use crate::log::EntryId;
+
+        let ended = EndedStreams::new(1);
+        let at = |time: usize| Offset::before(EntryId::new(time as u64, 0));
+        let stream = |number, needed| EndedStream {
+            number,
+            epoch: 7,
+            needed,
+            place: EndedOn::Elsewhere,
+        };
+        for number in 0..=MAX_ELSEWHERE {
+            let page = number.to_string().as_str().into();
+            ended.set_elsewhere(&page, stream(number as u64, 0), at(number));
+        }
+        assert!(!ended.may_have_lost(at(0)), "nothing was lost");
+        assert_eq!(ended.take("0"), None);
+        let [lost, other]: [Arc<str>; 2] = ["lost", "other"].map(Into::into);
+        ended.set_elsewhere(&lost, stream(1, u64::MAX), at(100_000));
+        // A page that ends here since is not elsewhere.
+        ended.set(&other, Some(stream(2, 0)));
+        ended.set_elsewhere(&other, stream(3, 4), at(100_001));
+        assert_eq!(ended.take("other"), Some(stream(3, 4)));
+        for number in 0..MAX_ELSEWHERE {
+            let page = format!("later {number}").as_str().into();
+            ended.set_elsewhere(&page, stream(number as u64, 0), at(200_000));
+        }
+        assert!(ended.may_have_lost(at(99_999)) && !ended.may_have_lost(at(100_000)));
     }
 }

@@ -11,7 +11,7 @@ use crate::log::shared::{OpenedLane, PositionedMessage};
 use crate::log::{Cursor, Lane, Position, TopicName};
 use crate::page::base::MAX_CURSOR_TEXT;
 use crate::page::queue::{Loss, QueuedPush};
-use crate::page::stream::{ReportedCursor, Stream};
+use crate::page::stream::{PageReport, ReportedCursor, Stream};
 use crate::session::{Session, SessionGeneration};
 use crate::wire::parse_places;
 
@@ -53,6 +53,19 @@ impl Pages {
         }
     }
 
+    /// Ends a stream that the script of its page has left for another server: this one has not read
+    /// the claim of that yet. Returns whether it has ended.
+    pub(crate) fn end_if_left(&self, stream: &Arc<Stream>, report: &PageReport) -> bool {
+        let is_left = report.cursor.is_some_and(|cursor| {
+            self.is_shared() && !self.is_own(cursor.stamp.number) && stream.is_left(report, &cursor)
+        });
+        if is_left {
+            let follow_up = stream.end_superseded(&report.attempt());
+            self.follow_up(stream, follow_up);
+        }
+        is_left
+    }
+
     /// Whether the stream of another server, to which a cursor belongs, continues as this one.
     pub(super) fn comes_from_elsewhere(&self, stream: &Stream, cursor: &ReportedCursor) -> bool {
         self.is_shared() && !self.is_own(cursor.stamp.number) && stream.can_begin_with(cursor)
@@ -75,6 +88,10 @@ impl Pages {
         stream: &Arc<Stream>,
         cursor: &Cursor,
     ) -> Result<(), Forgotten> {
+        if stream.was_attached() {
+            // Another connection of the page has begun it already, behind another cursor.
+            return Err(Forgotten);
+        }
         // Subscriptions of an `init` that has failed: their messages wait among the others.
         for subscription in stream.topics().take_all() {
             drop(self.topics.unsubscribe(subscription));
@@ -84,8 +101,9 @@ impl Pages {
         shared.node().with_lane(Lane::CONTROL, |opened| {
             let opened = opened.ok_or(Forgotten)?;
             // This server cannot know what was before.
-            let is_known =
-                opened.start() <= from && !self.anchors.may_hold(stream.id(), from.offset);
+            let is_known = opened.start() <= from
+                && !self.anchors.may_hold(stream.id(), from.offset)
+                && !self.ended.may_have_lost(from.offset);
             if !is_known {
                 return Err(Forgotten);
             }

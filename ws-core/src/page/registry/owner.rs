@@ -1,89 +1,142 @@
 //! Pages that move between servers that share a log.
 //!
 //! A server that attaches a page which it has not issued logs a claim, and waits until it has read
-//! it. Whoever reads the claim of another server ends its own stream of the page.
+//! it. Whoever reads the claim of another server ends its own stream of the page, unless that has a
+//! handler that was started with other credentials. Before a claim that may be in vain, the server
+//! asks: a handshake that is refused leaves the page where it is.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Pages;
+use super::notice::PageNotice;
+use crate::close::{Close, CloseCode};
 use crate::log::Position;
 use crate::log::shared::{AfterLane, Author, MAX_SILENCE, NoticeKind, Repeat};
-use crate::page::stream::{Attempt, Contested, HandedOver, PageReport, Stream};
+use crate::page::Credentials;
+use crate::page::credentials::CredentialMarks;
+use crate::page::stream::{Attempt, ClaimId, Contested, PageReport, Stream};
 use crate::topic::SharedLog;
 
-/// What servers log about pages. A later version may add members.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum PageNotice {
-    /// A page connects to the author.
-    Attached { page: Box<str>, attempt: Attempt },
-    /// A page has subscriptions that only the author knows.
-    Anchored { page: Box<str> },
-    /// The author ends, and with it the stream of a page.
-    HandedOver(HandedOver),
-}
-
-impl PageNotice {
-    fn to_bytes(&self) -> bytes::Bytes {
-        let json = serde_json::to_vec(self).expect("texts and numbers are JSON");
-        json.into()
-    }
-
-    fn read(content: &[u8]) -> Option<Self> {
-        serde_json::from_slice(content).ok()
-    }
-}
-
-/// The log did not take the claim of this server to a page.
+/// This server cannot have a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Unclaimed;
+pub(crate) enum Unclaimed {
+    /// The log did not take the claim.
+    LogUnavailable,
+    /// The handler of the page, on another server, was started with other credentials.
+    OtherCredentials,
+}
 
 /// A claim that has begun.
 struct Claim<'s> {
-    stream: &'s Stream,
-    is_read: bool,
+    pages: &'s Pages,
+    stream: &'s Arc<Stream>,
+    id: ClaimId,
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.stream.end_claim(self.is_read);
+        if let Some(by) = self.stream.end_claim(self.id) {
+            let follow_up = self.stream.end_superseded(&by);
+            self.pages.follow_up(self.stream, follow_up);
+        }
     }
 }
 
 impl Pages {
+    /// Reads what was logged about a page before now, if several servers share a log and this one does
+    /// not have the page: its former server may have handed it over. With credentials, also asks
+    /// whether another server keeps the page from this client.
+    ///
+    /// # Errors
+    ///
+    /// [`Unclaimed`] if the log is unavailable, or another server keeps the page.
+    pub(crate) async fn ask(
+        &self,
+        stream: &Stream,
+        credentials: Option<&Credentials>,
+    ) -> Result<(), Unclaimed> {
+        let Some(shared) = self.topics.shared() else {
+            return Ok(());
+        };
+        if stream.is_owned() {
+            return Ok(());
+        }
+        let mut question = self.questions.begin();
+        let asked = PageNotice::Asked {
+            page: (**stream.id()).into(),
+            question: question.number,
+            credentials: self.marks(credentials),
+        };
+        Self::log_and_read(shared, &asked).await?;
+        let may_be_kept = credentials.is_some() && shared.node().has_others();
+        let is_kept = may_be_kept && question.is_kept().await;
+        self.find_predecessor(stream);
+        if is_kept {
+            return Err(Unclaimed::OtherCredentials);
+        }
+        Ok(())
+    }
+
     /// Makes this server the one to which a page is connected, if several share a log: all claims
     /// to the page that are newer will end its stream here.
     ///
     /// # Errors
     ///
     /// [`Unclaimed`] if the log is unavailable, and the page was not here before.
-    pub(crate) async fn claim(&self, stream: &Stream, report: PageReport) -> Result<(), Unclaimed> {
+    pub(crate) async fn claim(
+        &self,
+        stream: &Arc<Stream>,
+        report: PageReport,
+        credentials: Option<&Credentials>,
+    ) -> Result<(), Unclaimed> {
         let Some(shared) = self.topics.shared() else {
             return Ok(());
         };
         let attempt = report.attempt();
         let is_unavailable = shared.node().silence() >= MAX_SILENCE;
-        if !stream.begin_claim(attempt, is_unavailable) {
+        let Some(id) = stream.begin_claim(attempt, is_unavailable) else {
             return Ok(());
-        }
-        let mut claim = Claim {
-            stream,
-            is_read: false,
         };
-        let page = (**stream.id()).into();
-        let read = Self::log(shared, &PageNotice::Attached { page, attempt });
-        let position = read.await.map_err(|_| Unclaimed)?;
-        shared.node().reached(position.ok_or(Unclaimed)?).await;
-        claim.is_read = true;
-        // The server that it comes from may have ended since the stream began.
+        let claim = Claim {
+            pages: self,
+            stream,
+            id,
+        };
+        let attached = PageNotice::Attached {
+            page: (**stream.id()).into(),
+            attempt,
+            claim: Some(id),
+            credentials: self.marks(credentials),
+        };
+        Self::log_and_read(shared, &attached).await?;
+        if !stream.has_read(claim.id) && !stream.has_ended() {
+            // The log was replaced meanwhile.
+            return Err(Unclaimed::LogUnavailable);
+        }
+        self.find_predecessor(stream);
+        Ok(())
+    }
+
+    /// The server from which a page comes may have ended since its stream began here.
+    fn find_predecessor(&self, stream: &Stream) {
         if let Some(ended) = self.ended.take(stream.id()) {
             stream.set_predecessor(ended);
         }
+    }
+
+    fn marks(&self, credentials: Option<&Credentials>) -> Option<CredentialMarks> {
+        credentials.map(|credentials| self.credential_keys.marks(credentials))
+    }
+
+    /// Logs a notice, and waits until this server has read it.
+    async fn log_and_read(shared: &SharedLog, notice: &PageNotice) -> Result<(), Unclaimed> {
+        let position = Self::log(shared, notice).await;
+        let position = position.ok().flatten().ok_or(Unclaimed::LogUnavailable)?;
+        shared.node().reached(position).await;
         Ok(())
     }
 
@@ -120,12 +173,13 @@ impl Pages {
             return;
         }
         let end = if self.is_leaving() {
-            Some(stream.handed_over())
+            stream.handed_over()
         } else {
             stream.lost()
         };
         if let Some(end) = end {
-            self.log_until_accepted(&PageNotice::HandedOver(end));
+            // Without room, it is logged as an error.
+            let _ = self.log_until_accepted(&PageNotice::HandedOver(end));
         }
     }
 
@@ -142,47 +196,99 @@ impl Pages {
         outcome
     }
 
-    /// Logs a notice again until the log has it.
-    fn log_until_accepted(&self, notice: &PageNotice) {
-        if let Some(shared) = self.topics.shared() {
-            let node = shared.node();
-            node.push_notice(NoticeKind::Page, notice.to_bytes(), Repeat::UntilAccepted);
-        }
-    }
-
     /// Applies a notice that was read from the log.
     pub(crate) fn notice_read(&self, content: &[u8], at: Position, author: Author) -> AfterLane {
-        match PageNotice::read(content)? {
-            PageNotice::Anchored { page } => {
+        match (PageNotice::read(content)?, author) {
+            (PageNotice::Anchored { page }, _) => {
                 self.anchors.add(page.into(), at.offset, Instant::now());
-                None
             }
-            PageNotice::Attached { .. } | PageNotice::HandedOver(_) if author == Author::This => {
-                None
+            (PageNotice::Attached { page, claim, .. }, Author::This) => {
+                // At once: the next claim in the log is newer.
+                self.find(&page)?.claim_read(claim?);
             }
-            PageNotice::HandedOver(it) => {
-                self.ended.set(&it.page.as_ref().into(), Some(it.ended()));
-                None
+            (_, Author::This) => {}
+            (PageNotice::HandedOver(it), Author::Another) => {
+                let page = it.page.as_ref().into();
+                self.ended.set_elsewhere(&page, it.ended(), at.offset);
             }
-            PageNotice::Attached { page, attempt } => {
-                let stream = self.find(&page)?;
-                let pages = self.weak_self.upgrade()?;
-                Some(Box::new(move || {
-                    pages.attached_elsewhere(&stream, &attempt);
-                }))
+            (PageNotice::Answered { question, is_kept }, Author::Another) => {
+                self.questions.answer(question, is_kept);
             }
+            (notice, Author::Another) => return self.notice_of_another(notice),
+        }
+        None
+    }
+
+    /// Applies a notice of another server to the stream of its page, without the lock of the lane.
+    fn notice_of_another(&self, notice: PageNotice) -> AfterLane {
+        let (PageNotice::Asked { page, .. }
+        | PageNotice::Attached { page, .. }
+        | PageNotice::Kept { page, .. }) = &notice
+        else {
+            return None;
+        };
+        let stream = self.find(page)?;
+        let pages = self.weak_self.upgrade()?;
+        Some(Box::new(move || match notice {
+            PageNotice::Asked {
+                question,
+                credentials: Some(credentials),
+                ..
+            } => pages.answer(&stream, question, &credentials),
+            PageNotice::Attached {
+                attempt,
+                claim,
+                credentials,
+                ..
+            } => pages.attached_elsewhere(&stream, (&attempt, claim), credentials.as_ref()),
+            PageNotice::Kept { stream: number, .. } if number == stream.number() => {
+                pages.end(&stream, &kept());
+            }
+            _ => {}
+        }))
+    }
+
+    /// Answers the question of another server for a page, if this one has it.
+    fn answer(&self, stream: &Stream, question: u64, credentials: &CredentialMarks) {
+        let is_kept = stream.keeps_page(|own| !self.credential_keys.are_of(credentials, own));
+        if let (Some(is_kept), Some(shared)) = (is_kept, self.topics.shared()) {
+            let answer = PageNotice::Answered { question, is_kept }.to_bytes();
+            // Nobody waits for a late answer.
+            let once = Repeat::Never(Box::new(|| {}));
+            shared.node().push_notice(NoticeKind::Page, answer, once);
         }
     }
 
     /// A page has connected to another server.
-    fn attached_elsewhere(&self, stream: &Arc<Stream>, by: &Attempt) {
-        match stream.contest(by) {
-            Contested::Undecided => {}
-            Contested::Won(attempt) => {
-                let page = (**stream.id()).into();
-                self.log_until_accepted(&PageNotice::Attached { page, attempt });
+    fn attached_elsewhere(
+        &self,
+        stream: &Arc<Stream>,
+        (by, claim): (&Attempt, Option<ClaimId>),
+        credentials: Option<&CredentialMarks>,
+    ) {
+        let are_other = |own: &Credentials| {
+            credentials.is_some_and(|marks| !self.credential_keys.are_of(marks, own))
+        };
+        let page = (**stream.id()).into();
+        let reply = match stream.contest(by, are_other) {
+            Contested::Undecided => None,
+            Contested::Won(attempt) => Some(PageNotice::Attached {
+                page,
+                attempt,
+                claim: None,
+                credentials: self.marks(stream.credentials().as_ref()),
+            }),
+            Contested::Kept => {
+                claim.map(|ClaimId { stream, .. }| PageNotice::Kept { page, stream })
             }
-            Contested::Lost => self.follow_up(stream, stream.end_superseded(by)),
+            Contested::Lost => {
+                self.follow_up(stream, stream.end_superseded(by));
+                None
+            }
+        };
+        if let Some(reply) = reply {
+            // Without room, it is logged as an error.
+            let _ = self.log_until_accepted(&reply);
         }
     }
 
@@ -191,31 +297,20 @@ impl Pages {
     pub(in crate::page) fn anchor(&self, stream: &Stream) {
         if self.is_shared() && stream.anchor() {
             let page = (**stream.id()).into();
-            self.log_until_accepted(&PageNotice::Anchored { page });
+            if self
+                .log_until_accepted(&PageNotice::Anchored { page })
+                .is_err()
+            {
+                stream.raise_anchor();
+            }
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn notices_are_read_as_they_were_written() {
-        let page: Box<str> = "abc".into();
-        let attempt = Attempt {
-            client: Some(7),
-            number: None,
-        };
-        let attached = PageNotice::Attached {
-            page: page.clone(),
-            attempt,
-        };
-        let expected = r#"{"attached":{"page":"abc","attempt":{"client":7,"number":null}}}"#;
-        assert_eq!(attached.to_bytes(), expected);
-        for notice in [attached, PageNotice::Anchored { page }] {
-            assert_eq!(PageNotice::read(&notice.to_bytes()), Some(notice));
-        }
-        assert_eq!(PageNotice::read(br#"{"moved":{}}"#), None);
-    }
+/// The Close of a connection whose page another server keeps: it has found out too late.
+fn kept() -> Close {
+    Close::new(
+        CloseCode::UNAUTHORIZED,
+        "the credentials differ from those that this page began with",
+    )
 }

@@ -3,6 +3,8 @@
 use tokio::time::Instant;
 
 use super::{AttachError, FollowUp, InitClient, Stream};
+#[cfg(feature = "cluster")]
+use crate::page::Credentials;
 
 impl Stream {
     /// Whether the page has a handler that is running, or that has ended without the page knowing
@@ -15,6 +17,12 @@ impl Stream {
             Some(_) if state.credentials == client.credentials => Ok(true),
             Some(_) => Err(AttachError::OtherCredentials),
         }
+    }
+
+    /// The credentials that the page's handler was started with, if the page has no session.
+    #[cfg(feature = "cluster")]
+    pub(in crate::page) fn credentials(&self) -> Option<Credentials> {
+        self.lock().credentials.clone()
     }
 
     /// Begins a handshake for the page. The page does not end before [`end_handshake`](Self::end_handshake).

@@ -20,6 +20,23 @@ impl Stream {
         (is_untouched || is_same) && cursor.stamp.session == state.session.generation()
     }
 
+    /// Whether a connection was ever attached.
+    pub(in crate::page) fn was_attached(&self) -> bool {
+        self.lock().lineage.attached
+    }
+
+    /// Whether a later connection of the script that was attached here has a cursor of another server,
+    /// with which it has not come here.
+    pub(in crate::page) fn is_left(&self, report: &PageReport, cursor: &ReportedCursor) -> bool {
+        let state = self.lock();
+        let lineage = &state.lineage;
+        lineage.attached
+            && lineage.continuation != Some(*cursor)
+            && cursor.stamp.session == state.session.generation()
+            && report.client == state.client
+            && state.ownership.is_before(&report.attempt())
+    }
+
     /// Begins with these pushes: those behind the cursor of the page.
     pub(in crate::page) fn begin_with(&self, pushes: Vec<QueuedPush>) {
         let mut state = self.lock();
@@ -46,6 +63,12 @@ impl Stream {
         state.places_due = None;
         state.drop_base();
         true
+    }
+
+    /// The other servers do not learn of the subscription: the next one is new again. The page has no
+    /// cursor any more.
+    pub(in crate::page) fn raise_anchor(&self) {
+        self.lock().lineage.anchored = false;
     }
 }
 
@@ -90,35 +113,43 @@ impl Stream {
         FollowUp::Remove
     }
 
-    /// What another server must know of the stream, which has ended.
-    pub(in crate::page) fn handed_over(&self) -> HandedOver {
+    /// What another server must know of the stream, which has ended; `None` if the page never was
+    /// on this server.
+    pub(in crate::page) fn handed_over(&self) -> Option<HandedOver> {
         let ended = self.ended_queue();
         let state = self.lock();
+        if state.is_stray() {
+            return None;
+        }
         let ended = ended.filter(|_| !state.lineage.anchored);
         let seen = Some(state.seen).filter(|_| !state.had_handler);
         let (number, epoch) = (state.lineage.number, state.epoch);
-        HandedOver {
+        Some(HandedOver {
             page: (*self.id).into(),
             number: ended.map_or(number, |ended| ended.number),
             epoch: ended.map_or(epoch, |ended| ended.epoch),
             needed: ended.map(|ended| ended.needed),
             client: state.client,
             seen: seen.filter(|_| ended.is_none_or(|ended| ended.number == number)),
-        }
+        })
     }
 
-    /// What other servers must know of a stream that has ended with a loss; `None` if the page has
-    /// missed nothing, will not return, or is on another server.
+    /// What other servers must know of a stream that has ended with a loss, or with messages that only
+    /// some scripts of the page have; `None` if no page misses anything, it will not return, or is on
+    /// another server.
     pub(in crate::page) fn lost(&self) -> Option<HandedOver> {
-        let is_lost = self.ended_as().is_none();
+        let ended = self.ended_as();
+        let needed = ended.map(|ended| ended.needed);
         let state = self.lock();
-        let may_return =
-            !state.is_superseded && !state.lineage.is_closed && !state.session.has_ended();
-        (is_lost && may_return).then(|| HandedOver {
+        let may_return = !state.is_superseded
+            && !state.is_stray()
+            && !state.lineage.is_closed
+            && !state.session.has_ended();
+        (needed != Some(0) && may_return).then(|| HandedOver {
             page: (*self.id).into(),
             number: state.lineage.number,
             epoch: state.epoch,
-            needed: None,
+            needed,
             client: None,
             seen: None,
         })
@@ -172,6 +203,12 @@ impl Stream {
 }
 
 impl super::StreamState {
+    /// Whether the page never was on this server: all handshakes for it were refused. Its stream on
+    /// another server continues.
+    fn is_stray(&self) -> bool {
+        !self.lineage.attached && !self.ownership.is_ours
+    }
+
     /// Makes the client of the page forget its cursor, if the page is connected.
     pub(super) fn drop_base(&self) {
         if let Some(socket) = &self.socket {

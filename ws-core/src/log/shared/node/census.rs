@@ -102,6 +102,13 @@ impl Node {
         let all = all.into_iter();
         all.map(|report| (report, report.node == current)).collect()
     }
+
+    /// Whether another node may live.
+    pub(crate) fn has_others(&self) -> bool {
+        let current = self.shared.identity().current;
+        let reports = self.shared.reports.lock();
+        reports.nodes.keys().any(|node| *node != current)
+    }
 }
 
 impl NodeShared {
