@@ -114,7 +114,7 @@ pub(crate) struct SkippedCounts {
     pub(crate) repeated: u64,
     /// Entries that may be repeated: their first copy may have been removed unread.
     pub(crate) uncertain: u64,
-    /// Entries of incarnations past the limit.
+    /// Entries of incarnations past the limit, and deaths that were forgotten before their time.
     pub(crate) refused: u64,
     pub(crate) foreign: u64,
     /// Malformed and oversized entries.
@@ -381,7 +381,7 @@ impl Follower {
 
     /// An incarnation is dead.
     pub(crate) fn died(&mut self, incarnation: Incarnation, now: Instant) {
-        self.seen.died(incarnation, now);
+        self.skipped.refused += self.seen.died(incarnation, now);
     }
 
     /// Forgets incarnations that died longer than the age of the window ago.

@@ -12,12 +12,15 @@ use super::entry::Incarnation;
 use super::seen::MAX_INCARNATIONS;
 
 /// Heartbeats of one node without one of another.
-const MISSED: u64 = 4;
+const MISSED: usize = 4;
 
-/// The living nodes and the last ones that died, at most [`MAX_INCARNATIONS`] of each.
+/// The living nodes and the last ones that died, at most [`MAX_INCARNATIONS`] of each. It takes the
+/// same memory for each node, however many others there are.
 #[derive(Default, Debug)]
 pub(super) struct Liveness {
     living: HashMap<Incarnation, Beats>,
+    /// The number of heartbeats of all nodes.
+    count: u64,
     dead: HashSet<Incarnation>,
     dead_by_age: VecDeque<Incarnation>,
 }
@@ -29,30 +32,33 @@ pub(super) enum Heard {
     Living { dead: Vec<Incarnation> },
     /// The author is dead, but does not know it.
     Dead,
+    /// There is no memory for one more node.
+    Refused,
 }
 
+/// Heartbeats by their place among those of all nodes, from 1.
 #[derive(Default, Debug)]
 struct Beats {
-    /// The number of heartbeats of this node.
-    count: u64,
-    /// The counts of the other nodes at its last one.
-    others: HashMap<Incarnation, u64>,
+    /// The last ones of this node, the oldest first; at most [`MISSED`].
+    own: VecDeque<u64>,
+    /// This node is not dead because of another's heartbeats up to this one.
+    excused: u64,
 }
 
 impl Liveness {
     /// Notes that a node has members or has logged something: it dies unless it has heartbeats.
-    pub(super) fn note(&mut self, node: Incarnation) {
-        let is_known = self.living.contains_key(&node) || self.dead.contains(&node);
-        if is_known || self.living.len() >= MAX_INCARNATIONS {
-            return;
+    /// Returns whether there is memory for it.
+    pub(super) fn note(&mut self, node: Incarnation) -> bool {
+        if self.living.contains_key(&node) || self.dead.contains(&node) {
+            return true;
         }
-        let others = self.counts();
-        self.living.insert(node, Beats { count: 0, others });
-    }
-
-    fn counts(&self) -> HashMap<Incarnation, u64> {
-        let counts = self.living.iter();
-        counts.map(|(node, beats)| (*node, beats.count)).collect()
+        let has_memory = self.living.len() < MAX_INCARNATIONS;
+        if has_memory {
+            let excused = self.count;
+            let own = VecDeque::new();
+            self.living.insert(node, Beats { own, excused });
+        }
+        has_memory
     }
 
     /// Counts a heartbeat.
@@ -61,17 +67,21 @@ impl Liveness {
             return Heard::Dead;
         }
         self.note(author);
-        let others = self.counts();
         let Some(beats) = self.living.get_mut(&author) else {
+            return Heard::Refused;
+        };
+        self.count += 1;
+        beats.excused = self.count;
+        beats.own.push_back(self.count);
+        if beats.own.len() > MISSED {
+            beats.own.pop_front();
+        }
+        let first = beats.own.front().filter(|_| beats.own.len() == MISSED);
+        let Some(first) = first.copied() else {
             return Heard::Living { dead: Vec::new() };
         };
-        beats.count += 1;
-        let count = beats.count;
-        beats.others = others;
-        let is_dead = |node: &Incarnation, beats: &Beats| {
-            let since = beats.others.get(&author).copied().unwrap_or_default();
-            *node != author && count - since >= MISSED
-        };
+        // All of the last ones of the author are later.
+        let is_dead = |node: &Incarnation, beats: &Beats| *node != author && beats.excused < first;
         let dead = self
             .living
             .iter()
@@ -86,9 +96,6 @@ impl Liveness {
     /// A node is dead. Returns whether that is new.
     pub(super) fn bury(&mut self, node: Incarnation) -> bool {
         self.living.remove(&node);
-        for beats in self.living.values_mut() {
-            beats.others.remove(&node);
-        }
         if !self.dead.insert(node) {
             return false;
         }
@@ -103,9 +110,8 @@ impl Liveness {
 
     /// The log has lost entries: nobody is dead because of what came before.
     pub(super) fn reset(&mut self) {
-        let counts = self.counts();
         for beats in self.living.values_mut() {
-            beats.others.clone_from(&counts);
+            beats.excused = self.count;
         }
     }
 }
@@ -125,7 +131,7 @@ mod tests {
                 dead.sort_unstable();
                 dead
             }
-            Heard::Dead => panic!("{author:?} is dead"),
+            other => panic!("{author:?} is {other:?}"),
         }
     }
 
@@ -194,5 +200,31 @@ mod tests {
             assert_eq!(beat(&mut liveness, A), []);
         }
         assert_eq!(beat(&mut liveness, A), [B]);
+    }
+
+    #[test]
+    fn a_flood_of_forged_heartbeats_takes_bounded_memory_and_is_refused() {
+        let mut liveness = Liveness::default();
+        assert_eq!(beat(&mut liveness, A), []);
+        let forged = |number| Incarnation(10 + number as u64);
+        for number in 0..2 * MAX_INCARNATIONS {
+            let is_within = number < MAX_INCARNATIONS - 1;
+            let dead = Vec::new();
+            let expected = if is_within {
+                Heard::Living { dead }
+            } else {
+                Heard::Refused
+            };
+            assert_eq!(liveness.heartbeat(forged(number)), expected, "{number}");
+        }
+        assert_eq!(liveness.living.len(), MAX_INCARNATIONS);
+        assert!(liveness.living.values().all(|it| it.own.len() <= MISSED));
+        // The forged nodes die as others do: then there is memory again.
+        for _ in 0..2 {
+            assert_eq!(beat(&mut liveness, A), []);
+        }
+        assert_eq!(beat(&mut liveness, A).len(), 0);
+        assert_eq!(beat(&mut liveness, A).len(), MAX_INCARNATIONS - 1);
+        assert_eq!(beat(&mut liveness, B), []);
     }
 }

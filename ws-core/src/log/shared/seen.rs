@@ -33,7 +33,9 @@ pub(super) struct Seen {
     /// Whether every living incarnation is known. Before, the first entry of one may have any
     /// number.
     is_complete: bool,
-    dead: Vec<(Incarnation, Instant)>,
+    /// Incarnations that died within the age of the window, the oldest first; at most
+    /// [`MAX_INCARNATIONS`].
+    dead: VecDeque<(Incarnation, Instant)>,
     forgotten: Forgotten,
 }
 
@@ -93,7 +95,7 @@ impl Seen {
         Self {
             lanes: lanes.iter().map(|_| LaneNumbers::default()).collect(),
             is_complete: false,
-            dead: Vec::new(),
+            dead: VecDeque::new(),
             forgotten: Forgotten::default(),
         }
     }
@@ -185,28 +187,40 @@ impl Seen {
         is_lost
     }
 
-    /// An incarnation is dead: it will append nothing more.
-    pub(super) fn died(&mut self, incarnation: Incarnation, now: Instant) {
-        if self.dead.iter().all(|(dead, _)| *dead != incarnation) {
-            self.dead.push((incarnation, now));
+    /// An incarnation is dead: it will append nothing more. Returns the number of others that were
+    /// forgotten before their time, because there is no memory for one more.
+    #[must_use]
+    pub(super) fn died(&mut self, incarnation: Incarnation, now: Instant) -> u64 {
+        if self.dead.iter().any(|(dead, _)| *dead == incarnation) {
+            return 0;
         }
+        self.dead.push_back((incarnation, now));
+        if self.dead.len() <= MAX_INCARNATIONS {
+            return 0;
+        }
+        // Its late entries are refused from now on, as they would be later.
+        self.forget_oldest();
+        1
     }
 
     /// Forgets the incarnations that died longer than `age` ago: their entries have left the
     /// window.
     pub(super) fn forget_dead(&mut self, age: Duration, now: Instant) {
-        let (lanes, forgotten) = (&mut self.lanes, &mut self.forgotten);
-        self.dead.retain(|(incarnation, died)| {
-            let keep = now.duration_since(*died) < age;
-            if !keep {
-                forgotten.add(*incarnation);
-                for numbers in &mut *lanes {
-                    numbers.last.remove(incarnation);
-                    numbers.claims.remove(incarnation);
-                }
-            }
-            keep
-        });
+        let is_over = |(_, died): &(Incarnation, Instant)| now.duration_since(*died) >= age;
+        while self.dead.front().is_some_and(is_over) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((incarnation, _)) = self.dead.pop_front() else {
+            return;
+        };
+        self.forgotten.add(incarnation);
+        for numbers in &mut self.lanes {
+            numbers.last.remove(&incarnation);
+            numbers.claims.remove(&incarnation);
+        }
     }
 }
 
@@ -293,7 +307,7 @@ mod tests {
         }
         assert_eq!(seen.entry(LANE, A, 1), Verdict::Refused);
         assert_eq!(seen.entry(LANE, Incarnation(10), 2), Verdict::New);
-        seen.died(Incarnation(11), now);
+        assert_eq!(seen.died(Incarnation(11), now), 0);
         let age = Duration::from_secs(180);
         seen.forget_dead(age, now + age / 2);
         assert_eq!(seen.entry(LANE, A, 1), Verdict::Refused);
@@ -302,5 +316,23 @@ mod tests {
         assert_eq!(seen.entry(LANE, A, 1), Verdict::New);
         // Its late entry has an old number: it must not look like a gap.
         assert_eq!(seen.entry(LANE, Incarnation(11), 7), Verdict::Refused);
+    }
+
+    #[test]
+    fn a_flood_of_forged_deaths_takes_bounded_memory_and_is_counted() {
+        let mut seen = complete();
+        let now = Instant::now();
+        assert_eq!(seen.entry(LANE, A, 1), Verdict::New);
+        assert_eq!(seen.died(A, now), 0);
+        let forged = |number| Incarnation(10 + number as u64);
+        let dropped: u64 = (0..3 * MAX_INCARNATIONS)
+            .map(|number| seen.died(forged(number), now))
+            .sum();
+        assert_eq!(dropped, 1 + 2 * MAX_INCARNATIONS as u64);
+        assert_eq!(seen.dead.len(), MAX_INCARNATIONS);
+        assert_eq!(seen.forgotten.all.len(), MAX_INCARNATIONS);
+        // The numbers of living ones are kept.
+        assert_eq!(seen.entry(LANE, B, 1), Verdict::New);
+        assert_eq!(seen.entry(LANE, B, 1), Verdict::Repeated);
     }
 }

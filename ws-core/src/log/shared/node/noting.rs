@@ -43,6 +43,8 @@ impl NodeShared {
         let mut noted = self.noted_nodes();
         if noted.len() < MAX_INCARNATIONS {
             noted.insert(node);
+        } else if !noted.contains(&node) {
+            self.unreadable.add();
         }
     }
 
