@@ -99,38 +99,38 @@ fn metrics(shared: &ServerShared) -> Response<String> {
 async fn ready(shared: &ServerShared) -> Response<String> {
     let log = log_health(&shared.hub);
     let (status, line) = match shared.readiness.check(&shared.hub).await {
-        Ok(Fault::None) => (StatusCode::OK, "ready".to_owned()),
+        Ok(fault) => (StatusCode::OK, fault.to_string()),
         // A server that has read the log of Redis was connected to it.
-        Err(NotReady::SessionStore) if !log.is_empty() => store_fault(),
-        Ok(Fault::SessionStore) => store_fault(),
+        Err(NotReady::SessionStore) if !log.is_empty() => {
+            (StatusCode::OK, Fault::SessionStore.to_string())
+        }
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
     };
     text(status, &format!("{line}{log}"))
 }
 
-fn store_fault() -> (StatusCode, String) {
-    let reason = NotReady::SessionStore;
-    (StatusCode::OK, format!("ready, but {reason}"))
-}
-
-/// A line for each server of a shared log, without its address: anybody may ask. Another one for lanes
-/// that are not read.
+/// A line for each server of a shared log, without its address: anybody may ask. Others for lanes that
+/// are not read, and that take no entries.
 #[cfg(feature = "cluster")]
 fn log_health(hub: &ws_core::hub::Hub) -> String {
     let all = hub.log_health().into_iter().zip(1..);
-    let lines = all.map(|(health, number)| format!("\nlog server {number}: {health}"));
-    let stale = hub.cluster().map(|view| view.stale_lanes);
-    let stale: Vec<_> = stale
-        .iter()
-        .flatten()
-        .map(|lane| lane.0.to_string())
-        .collect();
-    let mut lines: String = lines.collect();
-    if !stale.is_empty() {
-        lines.push_str("\nlanes that cannot be read: ");
-        lines.push_str(&stale.join(", "));
+    let servers = all.map(|(health, number)| format!("\nlog server {number}: {health}"));
+    let mut body: String = servers.collect();
+    let Some(view) = hub.cluster() else {
+        return body;
+    };
+    for (what, lanes) in [
+        ("read", view.stale_lanes),
+        ("written", view.unwritable_lanes),
+    ] {
+        let lanes: Vec<_> = lanes.iter().map(|lane| lane.0.to_string()).collect();
+        if !lanes.is_empty() {
+            for part in ["\nlanes that cannot be ", what, ": ", &lanes.join(", ")] {
+                body.push_str(part);
+            }
+        }
     }
-    lines
+    body
 }
 
 #[cfg(not(feature = "cluster"))]

@@ -29,6 +29,20 @@ pub(crate) enum Fault {
     None,
     /// It has answered before.
     SessionStore,
+    /// Some lanes of the log take no entries of this server.
+    LogWrites,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("ready"),
+            Self::SessionStore => write!(f, "ready, but {}", NotReady::SessionStore),
+            Self::LogWrites => {
+                f.write_str("ready, but the log does not accept what this server writes")
+            }
+        }
+    }
 }
 
 impl fmt::Display for NotReady {
@@ -93,11 +107,26 @@ impl Readiness {
         };
         if answers {
             self.0.store_answered.store(true, Ordering::Relaxed);
-            return Ok(Fault::None);
+            return Ok(log_fault(hub));
         }
         let has_answered = self.0.store_answered.load(Ordering::Relaxed);
         has_answered
             .then_some(Fault::SessionStore)
             .ok_or(NotReady::SessionStore)
     }
+}
+
+#[cfg(feature = "cluster")]
+fn log_fault(hub: &Hub) -> Fault {
+    let view = hub.cluster();
+    if view.is_some_and(|view| !view.unwritable_lanes.is_empty()) {
+        Fault::LogWrites
+    } else {
+        Fault::None
+    }
+}
+
+#[cfg(not(feature = "cluster"))]
+const fn log_fault(_: &Hub) -> Fault {
+    Fault::None
 }

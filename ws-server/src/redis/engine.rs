@@ -65,8 +65,8 @@ const NUMBER_TTL: Duration = Duration::from_secs(10 * 60);
 /// All keys expire: histories after their `keep`, all others within an hour of the last use.
 ///
 /// The generation of a lane changes when the server is restarted, replaced by a replica or flushed,
-/// when its slot moves to another node of a cluster, and when the key of the log is removed. A restart
-/// that lost nothing cannot be told apart.
+/// and when the key of the log is removed. A restart that lost nothing cannot be told apart. In a Redis
+/// Cluster, a lane whose slot was migrated keeps its generation, if the former node confirms that.
 ///
 /// ```
 /// use ws_server::cluster::Lanes;
@@ -95,7 +95,7 @@ impl RedisEngine {
     /// each lane, and follows its slot.
     ///
     /// While a slot is migrated, nothing of its lane can be published or read: publishes wait. Then
-    /// the lane has another generation. Lanes on other slots continue.
+    /// the lane continues, unless its former node is gone. Lanes on other slots continue meanwhile.
     pub fn new(redis: Redis, lanes: Lanes) -> Self {
         Self::with_servers(Servers::one(redis, lanes), lanes, Seals::default())
     }
@@ -399,13 +399,16 @@ fn unexpected(redis: &Redis, command: &'static str) -> EngineError {
     EngineError::from(RedisError::Answer { address, command })
 }
 
-/// A command without an answer, or with an unexpected one, may have been executed.
+/// A command without an answer, or with an unexpected one, may have been executed, and one that was
+/// refused in part was.
 impl From<RedisError> for EngineError {
     fn from(error: RedisError) -> Self {
         let text = error.to_string().into();
         match error {
             error if error.is_misconfigured() => Self::Misconfigured(text),
-            RedisError::Unanswered { .. } | RedisError::Answer { .. } => Self::Unknown(text),
+            RedisError::Unanswered { .. }
+            | RedisError::Answer { .. }
+            | RedisError::Partial { .. } => Self::Unknown(text),
             _ => Self::NotSent(text),
         }
     }

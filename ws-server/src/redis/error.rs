@@ -126,6 +126,14 @@ pub enum RedisError {
         /// The code of its error, such as `NOPERM`.
         code: String,
     },
+    /// The server has refused a command of a script after another one had written.
+    #[error("Redis at {address} refused a part of a script with {code}; the rest was executed")]
+    Partial {
+        /// The host and the port.
+        address: String,
+        /// The code of its error, such as `NOPERM`.
+        code: String,
+    },
     /// The connection was lost, or no answer came in time. The command may have been executed, or
     /// may still be.
     #[error("Redis at {address} did not answer: {reason}; the command may have been executed")]
@@ -164,6 +172,12 @@ impl RedisError {
         };
         if code == "OOM" {
             return (Self::OutOfMemory { address }, Verdict::Sound);
+        }
+        if code == "PARTIAL" {
+            // A script of this crate has put its own code before that of the server.
+            let of_server = error.detail().and_then(|it| it.split_whitespace().next());
+            let code = of_server.unwrap_or_default().to_owned();
+            return (Self::Partial { address, code }, Verdict::Sound);
         }
         // The server was demoted, is not ready, or has lost the slot: only a new connection shows
         // the new state. While a slot is on its way, with `ASK` and `TRYAGAIN`, this server has it.

@@ -403,3 +403,38 @@ async fn a_user_with_the_documented_permissions_can_use_the_log() {
         );
     }
 }
+
+/// Only the first command of the script decides whether an entry is in the log.
+#[tokio::test]
+async fn an_append_that_is_refused_after_its_entry_was_written_may_have_been_executed() {
+    let server = RedisServer::start();
+    let engine = engine(&server);
+    let opened = open(&engine).await;
+    let texts = async || read_all(&engine, &opened, opened.start).await;
+    assert!(
+        server
+            .command("ACL SETUSER default -rpush")
+            .starts_with("+OK")
+    );
+    let append = with_history(&opened, 1, "in part");
+    let error = engine.append(&append).await.unwrap_err();
+    assert!(matches!(error, EngineError::Unknown(_)), "{error}");
+    assert_eq!(texts().await, ["in part"]);
+    assert!(
+        server
+            .command("ACL SETUSER default +rpush -xadd")
+            .starts_with("+OK")
+    );
+    let append = with_history(&opened, 2, "refused");
+    let error = engine.append(&append).await.unwrap_err();
+    assert!(matches!(error, EngineError::NotSent(_)), "{error}");
+    assert!(
+        server
+            .command("ACL SETUSER default +xadd")
+            .starts_with("+OK")
+    );
+    assert!(server.command("CONFIG SET maxmemory 1").starts_with("+OK"));
+    let error = engine.append(&append).await.unwrap_err();
+    assert!(matches!(error, EngineError::NotSent(_)), "{error}");
+    assert_eq!(texts().await, ["in part"]);
+}

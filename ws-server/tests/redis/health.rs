@@ -173,3 +173,41 @@ async fn a_reader_that_does_not_reach_the_end_lags_until_it_does() {
         .unwrap();
     assert_eq!(engine.health()[0].lag, Duration::ZERO);
 }
+
+/// Waits until the first and the last line of `/readyz` are these.
+async fn until_ready_says(ws: &Ws, first: &str, last: &str) {
+    let says = async {
+        loop {
+            let (status, body) = readiness(ws).await;
+            assert_eq!(status, StatusCode::OK, "{body}");
+            let lines: Vec<_> = body.lines().collect();
+            if lines.first() == Some(&first) && lines.last().is_some_and(|it| it.starts_with(last))
+            {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let limit = Duration::from_secs(60);
+    let said = tokio::time::timeout(limit, says).await;
+    said.unwrap_or_else(|_| panic!("`/readyz` never says {first:?} and {last:?}"));
+}
+
+/// Only the heartbeats of the server show it: nothing is published.
+#[tokio::test]
+async fn a_server_whose_writes_are_refused_says_so_until_one_is_accepted() {
+    let redis = RedisServer::start();
+    let ws = server(&redis).await;
+    for (refuse, accept) in [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+        ("ACL SETUSER default -xadd", "ACL SETUSER default +xadd"),
+    ] {
+        assert!(redis.command(refuse).starts_with("+OK"));
+        let first = "ready, but the log does not accept what this server writes";
+        until_ready_says(&ws, first, "lanes that cannot be written: 0").await;
+        assert_eq!(ws.hub().cluster().unwrap().unwritable_lanes, [Lane(0)]);
+        assert!(redis.command(accept).starts_with("+OK"));
+        until_ready_says(&ws, "ready", "log server 1: up").await;
+        assert_eq!(ws.hub().cluster().unwrap().unwritable_lanes, []);
+    }
+}

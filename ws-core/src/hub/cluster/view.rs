@@ -32,6 +32,10 @@ pub struct ClusterView {
     /// The lanes that this server has not read to their ends for three seconds, for example those of a
     /// server of Redis that is down. Members of topics there may be out of date.
     pub stale_lanes: Vec<Lane>,
+    /// The lanes that have taken no entry of this server for three seconds, although it tried: Redis is
+    /// out of memory, does not permit it, or is down. Heartbeats try lane 0; the others are tried when
+    /// something is published.
+    pub unwritable_lanes: Vec<Lane>,
     /// Entries and records that this server has skipped, because a later version or another program
     /// has written them.
     pub skipped: u64,
@@ -103,6 +107,7 @@ impl Hub {
             silence: node.silence(),
             version: node.version(),
             stale_lanes: node.stale_lanes(),
+            unwritable_lanes: node.unwritable_lanes(),
             skipped: node.skipped(),
             subscriptions: self.inner.pages.shared_subscriptions(),
         })

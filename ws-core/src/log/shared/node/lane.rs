@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::NodeOptions;
+use super::writes::Writes;
 use crate::log::history::{Histories, HistoryLimits, KeptMessage, Removed};
 use crate::log::name::{Lane, TopicName};
 use crate::log::position::{Generation, Offset, Position};
@@ -35,6 +36,8 @@ pub(super) struct NodeLane {
     pub(super) relayed: Notify,
     /// When the lane was read to its end, up to [`STALE`](crate::log::shared::STALE) / 4 earlier.
     pub(super) read_at: watch::Sender<Instant>,
+    /// Whether the lane takes entries.
+    pub(super) writes: Writes,
     /// All members of the node must be entered again.
     pub(super) must_announce: AtomicBool,
     /// The same, but the log is unavailable at the moment.
@@ -51,6 +54,7 @@ impl NodeLane {
             relay: Mutex::default(),
             relayed: Notify::new(),
             read_at: watch::Sender::new(Instant::now()),
+            writes: Writes::default(),
             must_announce: AtomicBool::new(false),
             must_announce_later: AtomicBool::new(false),
         }
