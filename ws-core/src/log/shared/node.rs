@@ -34,9 +34,11 @@ mod noting;
 mod observed;
 mod outage;
 mod reading;
+mod reopening;
 mod tasks;
 mod unreadable;
 mod versions;
+mod writes;
 
 pub(crate) use lane::{OpenedLane, ReplayError, Ticket};
 

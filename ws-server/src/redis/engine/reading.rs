@@ -8,7 +8,8 @@ use std::time::Duration;
 use ::redis::{Cmd, Value};
 use bytes::Bytes;
 use futures::future::join_all;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
 use ws_core::log::shared::{Census, EngineError, LaneRead, Opened, READ_WAIT, ReadFrom};
 use ws_core::log::{EntryId, Generation};
 
@@ -44,6 +45,9 @@ enum Wait {
 /// A pause after a failed command, so that a loop of reads does not spin.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How long the lanes of other servers wait for one that is slow to answer.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 impl Shared {
     /// Reads new entries of these lanes; waits for the first.
     pub(super) async fn read(
@@ -51,10 +55,23 @@ impl Shared {
         from: &[ReadFrom],
         most: usize,
     ) -> Result<Vec<LaneRead>, EngineError> {
-        if self.servers.count() == 1 {
+        let reads = if self.servers.count() == 1 {
             let redis = self.servers.first();
-            return self.read_server(redis, from, most, Wait::ForEntries).await;
-        }
+            self.read_server(redis, from, most, Wait::ForEntries)
+                .await?
+        } else {
+            self.read_all(from, most).await?
+        };
+        self.note_counted(&reads, most);
+        Ok(reads)
+    }
+
+    /// Reads new entries of the lanes of several servers; waits for the first.
+    async fn read_all(
+        self: &Arc<Self>,
+        from: &[ReadFrom],
+        most: usize,
+    ) -> Result<Vec<LaneRead>, EngineError> {
         let deadline = Instant::now() + READ_WAIT;
         let mut by_server = vec![Vec::new(); self.servers.count()];
         for from in from {
@@ -76,15 +93,15 @@ impl Shared {
         }
     }
 
-    /// Reads what the servers have. Leaves out the lanes of those that do not answer, or have another
-    /// generation, unless that are all.
+    /// Reads what the servers have. Leaves out the lanes of those that do not answer in time, or have
+    /// another generation, unless that are all.
     async fn read_servers(
-        &self,
+        self: &Arc<Self>,
         by_server: &[Vec<ReadFrom>],
         most: usize,
     ) -> Result<(Vec<LaneRead>, News), EngineError> {
-        let reads = by_server.iter().zip(self.servers.iter());
-        let reads = reads.map(|(from, redis)| self.read_server(redis, from, most, Wait::Never));
+        let reads = by_server.iter().enumerate();
+        let reads = reads.map(|(index, from)| self.read_in_time(index, from, most));
         let (mut all, mut news, mut failed) = (Vec::new(), News::None, None);
         for (index, read) in join_all(reads).await.into_iter().enumerate() {
             let waiter = self.servers.waiter(index);
@@ -109,6 +126,35 @@ impl Shared {
             Some(error) if all.is_empty() => Err(error),
             _ => Ok((all, news)),
         }
+    }
+
+    /// Reads what a server has, if it answers in time. Else the command goes on, because its time-out
+    /// shows that the connection is dead, and its answer is read again: until then the server is left
+    /// out.
+    async fn read_in_time(
+        self: &Arc<Self>,
+        index: usize,
+        from: &[ReadFrom],
+        most: usize,
+    ) -> Result<Vec<LaneRead>, EngineError> {
+        if from.is_empty() {
+            return Ok(Vec::new());
+        }
+        let late = || EngineError::Unknown("a server is slow to answer".into());
+        let waiter = self.servers.waiter(index).clone();
+        let reading = waiter.begin_read().ok_or_else(late)?;
+        let (this, from) = (self.clone(), from.to_vec());
+        // The caller may also give up.
+        let mut read = AbortOnDropHandle::new(tokio::spawn(async move {
+            let _reading = reading;
+            let redis = this.servers.of(from[0].lane);
+            this.read_server(redis, &from, most, Wait::Never).await
+        }));
+        if let Ok(read) = timeout(PATIENCE, &mut read).await {
+            return read.unwrap_or_else(|_| Err(late()));
+        }
+        read.detach();
+        Err(late())
     }
 
     /// Notifies when a server has entries behind these, unless a command already waits for some.
@@ -209,7 +255,7 @@ impl Shared {
             let end = read.entries.last().map_or(from.after, |(id, _)| *id);
             let is_end = read.entries.len() < most;
             if self.states.read(from, end, bytes, is_end) {
-                counted.push((read, is_end));
+                counted.push(read);
             }
         }
         if counted.is_empty() {
@@ -217,7 +263,7 @@ impl Shared {
         }
         let arguments = |command: &mut Cmd| {
             command.arg(counted.len());
-            for (read, _) in &counted {
+            for read in &counted {
                 command.arg(self.keys.log(read.lane, read.generation));
             }
         };
@@ -227,16 +273,26 @@ impl Shared {
         if answer.len() != counted.len() {
             return Err(unexpected(redis, "XINFO"));
         }
-        for ((read, is_end), answer) in counted.into_iter().zip(answer) {
+        for (read, answer) in counted.into_iter().zip(answer) {
             // The log of this generation is gone.
             let answer = answer.ok_or(EngineError::Generation)?;
             let census = census(&answer).ok_or_else(|| unexpected(redis, "XINFO"))?;
             read.census = Some(census);
-            let end = read.entries.last().map_or(0, |(id, _)| id.time);
-            let behind = census.last.time.saturating_sub(end);
-            self.states.counted(read.lane, is_end, behind);
         }
         Ok(())
+    }
+
+    /// Notes the counts that the node gets. One that it does not get is made again.
+    fn note_counted(&self, reads: &[LaneRead], most: usize) {
+        for read in reads {
+            let Some(census) = read.census else {
+                continue;
+            };
+            let end = read.entries.last().map_or(0, |(id, _)| id.time);
+            let behind = census.last.time.saturating_sub(end);
+            let is_end = read.entries.len() < most;
+            self.states.counted(read.lane, is_end, behind);
+        }
     }
 }
 
@@ -333,7 +389,8 @@ fn before(id: EntryId) -> EntryId {
     }
 }
 
-fn id_text(id: EntryId) -> String {
+/// The text of the id of an entry.
+pub(super) fn id_text(id: EntryId) -> String {
     format!("{}-{}", id.time, id.sequence)
 }
 

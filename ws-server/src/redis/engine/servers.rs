@@ -45,10 +45,21 @@ enum Layout {
 #[derive(Default)]
 pub(super) struct Waiter {
     waits: AtomicBool,
+    /// A read is under way.
+    reads: AtomicBool,
     /// The last read has failed.
     pub(super) failed: AtomicBool,
     /// The last read found another generation.
     pub(super) replaced: AtomicBool,
+}
+
+/// A read that is under way until the value is dropped.
+pub(super) struct Reading(Arc<Waiter>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.reads.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Waiter {
@@ -59,6 +70,11 @@ impl Waiter {
 
     pub(super) fn end(&self) {
         self.waits.store(false, Ordering::Relaxed);
+    }
+
+    /// Begins a read, unless one is under way.
+    pub(super) fn begin_read(self: Arc<Self>) -> Option<Reading> {
+        (!self.reads.swap(true, Ordering::Relaxed)).then(|| Reading(self))
     }
 }
 
@@ -124,10 +140,6 @@ impl Servers {
 
     pub(super) fn count(&self) -> usize {
         self.all.len()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Redis> {
-        self.all.iter()
     }
 
     /// The server with the first lane; of a list, the first one.

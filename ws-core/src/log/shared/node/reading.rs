@@ -1,20 +1,18 @@
 //! The task of a node that reads the lanes.
 
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{Either, join_all, select};
 use tokio::time::{Instant, sleep};
 
 use super::NodeShared;
+use super::reopening::{Answer, Reopening};
 use crate::log::name::Lane;
 use crate::log::shared::backoff::Backoff;
 use crate::log::shared::engine::{EngineError, LaneRead, READ_ENTRIES};
 use crate::log::shared::entry::{Incarnation, Record};
 use crate::log::shared::follow::Follower;
-
-/// The time between two attempts to open the lanes that an engine has left out of a read.
-const REOPEN: Duration = Duration::from_millis(250);
 
 impl NodeShared {
     pub(super) async fn read_lanes(self: Arc<Self>) {
@@ -63,24 +61,29 @@ impl NodeShared {
     ) -> Result<(), EngineError> {
         let all = join_all(lanes.iter().map(|lane| self.engine.open(*lane))).await;
         let (mut is_any_open, mut failed) = (false, None);
-        for (lane, opened) in lanes.into_iter().zip(all) {
-            match opened {
-                Ok(opened) => {
-                    is_any_open = true;
-                    follower.opened(lane, &opened, &mut |event| self.apply(&event));
-                    // Entries may wait for the new generation.
-                    self.lane(lane).queued.notify_one();
-                }
-                Err(error) => {
-                    self.note_unusable(&error);
-                    failed = Some(error);
-                }
+        for answer in lanes.into_iter().zip(all) {
+            match self.opened(follower, answer) {
+                Ok(()) => is_any_open = true,
+                Err(error) => failed = Some(error),
             }
         }
         match failed {
             Some(error) if !is_any_open => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Handles the answer to the opening of a lane.
+    fn opened(
+        self: &Arc<Self>,
+        follower: &mut Follower,
+        (lane, opened): Answer,
+    ) -> Result<(), EngineError> {
+        let opened = opened.inspect_err(|error| self.note_unusable(error))?;
+        follower.opened(lane, &opened, &mut |event| self.apply(&event));
+        // Entries may wait for the new generation.
+        self.lane(lane).queued.notify_one();
+        Ok(())
     }
 
     /// Reports an error that only an operator can correct. A node that was ready waits for that.
@@ -97,9 +100,10 @@ impl NodeShared {
         lanes.filter(is_missing).collect()
     }
 
-    /// Reads until an error.
+    /// Reads until an error. The lanes that an engine leaves out are opened again meanwhile, so that
+    /// the others need not wait for a server that does not answer.
     async fn read(self: &Arc<Self>, follower: &mut Follower, backoff: &mut Backoff) -> EngineError {
-        let mut reopened: Option<Instant> = None;
+        let mut reopening = Reopening::default();
         loop {
             let from = follower.begin_read();
             if follower.is_caught_up() {
@@ -109,7 +113,18 @@ impl NodeShared {
                     self.unusable.send_replace(None);
                 }
             }
-            let reads = match self.engine.read(&from, READ_ENTRIES).await {
+            let read = self.engine.read(&from, READ_ENTRIES);
+            let answer = match select(pin!(reopening.next()), read).await {
+                Either::Left((opened, _)) => {
+                    if let Err(error) = self.opened(follower, opened) {
+                        tracing::debug!(%error, "a lane of the log cannot be opened");
+                    }
+                    // What was not read yet is read with that lane.
+                    continue;
+                }
+                Either::Right((reads, _)) => reads,
+            };
+            let reads = match answer {
                 Ok(reads) => reads,
                 Err(error) => return error,
             };
@@ -120,13 +135,7 @@ impl NodeShared {
                 self.outage.end(Instant::now());
             }
             self.apply_reads(follower, reads);
-            let is_due = reopened.is_none_or(|at| at.elapsed() >= REOPEN);
-            if !missing.is_empty() && is_due {
-                if let Err(error) = self.open(follower, missing).await {
-                    tracing::debug!(%error, "some lanes of the log cannot be opened");
-                }
-                reopened = Some(Instant::now());
-            }
+            reopening.open(self, &missing, Instant::now());
         }
     }
 
@@ -151,12 +160,16 @@ impl NodeShared {
         self.note_skipped(follower);
         let now = Instant::now();
         let deaths = std::mem::take(&mut *self.deaths());
-        for dead in deaths {
-            follower.died(dead, now);
+        for dead in &deaths {
+            follower.died(*dead, now);
+        }
+        if !deaths.is_empty() {
             let this = self.clone();
             tokio::spawn(async move {
-                // Any node may remove them, so none needs to succeed.
-                let _ = this.engine.remove_members(dead).await;
+                for dead in deaths {
+                    // Any node may remove them, so none needs to succeed.
+                    let _ = this.engine.remove_members(dead).await;
+                }
             });
         }
         follower.forget_dead(self.options.window.age, now);
@@ -174,7 +187,9 @@ impl NodeShared {
         let noted = std::mem::take(&mut *self.noted_nodes());
         let mut liveness = self.liveness();
         for node in noted {
-            liveness.note(node);
+            if !liveness.note(node) {
+                self.unreadable.add();
+            }
         }
     }
 

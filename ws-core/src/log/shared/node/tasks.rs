@@ -103,6 +103,7 @@ impl NodeShared {
                         }
                     }
                     Heard::Dead => self.push_member(Lane::CONTROL, Record::Died(*author)),
+                    Heard::Refused => self.unreadable.add(),
                 }
             }
             Event::Record {
@@ -175,6 +176,7 @@ impl NodeShared {
             };
             let answer = expiring(state, self.engine.append(&append)).await;
             state.change(|appender| appender.answered(&append, &answer));
+            state.writes.answered(lane, &answer, Instant::now());
             match answer {
                 Ok(_) => backoff.reset(),
                 Err(error) => {
