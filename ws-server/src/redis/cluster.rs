@@ -8,13 +8,15 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ::redis::{AsyncConnectionConfig, Client, ConnectionInfo};
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisError as CommandError};
 use futures::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::RedisError;
 use super::address::{host_and_port, is_tls, list, with_host};
+use super::info::{self, Mode, ServerId};
 
 /// The number of slots.
 const SLOTS: u16 = 16_384;
@@ -63,11 +65,22 @@ struct View {
 /// A node, as one of the nodes sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Node {
+    id: String,
+    witness: Witness,
     host: String,
     port: u16,
     /// Of two nodes that have the same slot, the one with the higher epoch has got it later.
     epoch: u64,
     slots: Vec<RangeInclusive<u16>>,
+}
+
+/// Who says what is known of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Witness {
+    /// The node itself.
+    Itself,
+    /// Another one, which may have learnt less than the node itself.
+    Another,
 }
 
 impl Cluster {
@@ -127,10 +140,19 @@ impl Cluster {
     }
 }
 
-/// The node that has got a slot last.
+/// The node that has got a slot last, of those that claim it. If none does, the one of which others
+/// say so, unless it has answered itself: a node that lags would name a former one for ever.
 fn owner(nodes: &[Node], slot: u16) -> Option<&Node> {
     let has_slot = |node: &&Node| node.slots.iter().any(|slots| slots.contains(&slot));
-    nodes.iter().filter(has_slot).max_by_key(|node| node.epoch)
+    let claims = nodes.iter().filter(|it| it.witness == Witness::Itself);
+    let has_answered = |id: &str| claims.clone().any(|it| it.id == id);
+    let claimed = claims.clone().filter(has_slot);
+    let hearsay = nodes.iter().filter(|it| !has_answered(&it.id));
+    let hearsay = hearsay.filter(has_slot);
+    let epoch = |node: &&Node| node.epoch;
+    claimed
+        .max_by_key(epoch)
+        .or_else(|| hearsay.max_by_key(epoch))
 }
 
 async fn ask(node: ConnectionInfo) -> Result<Vec<Node>, RedisError> {
@@ -147,27 +169,55 @@ async fn ask_for_nodes(node: &ConnectionInfo, address: &str) -> Result<Vec<Node>
         },
         error => error,
     };
-    let client = Client::open(node.clone()).map_err(failed)?;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE));
-    let connection = client.get_multiplexed_async_connection_with_config(&config);
-    let mut connection = connection.await.map_err(failed)?;
+    let mut connection = connect(node).await.map_err(failed)?;
     let mut command = ::redis::cmd("CLUSTER");
     command.arg("NODES");
     let answer = command.query_async(&mut connection).await;
     let text: String = answer.map_err(failed)?;
-    let host = host_and_port(node).map(|(host, _)| host);
-    let names = if is_tls(node) { Names::Host } else { Names::Ip };
-    let nodes: Option<_> = text
-        .lines()
-        .filter(|line| !line.is_empty())
-        .map(|line| parse(line, host.as_deref().unwrap_or_default(), names))
-        .collect();
-    nodes.ok_or_else(|| RedisError::Answer {
+    parse_all(&text, node).ok_or_else(|| RedisError::Answer {
         address: address.to_owned(),
         command: "CLUSTER NODES",
     })
+}
+
+async fn connect(node: &ConnectionInfo) -> Result<MultiplexedConnection, CommandError> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE));
+    let client = Client::open(node.clone())?;
+    client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
+}
+
+/// Whether a node that was this server has handed over a slot.
+pub(super) async fn has_handed_over(node: &ConnectionInfo, server: &ServerId, slot: u16) -> bool {
+    let ask = async {
+        let mut connection = connect(node).await.ok()?;
+        let mut pipeline = ::redis::pipe();
+        for section in ["server", "replication", "memory", "cluster"] {
+            pipeline.cmd("INFO").arg(section);
+        }
+        pipeline.cmd("CLUSTER").arg("NODES");
+        let answer: Vec<String> = pipeline.query_async(&mut connection).await.ok()?;
+        let (nodes, info) = answer.split_last()?;
+        let address = node.addr().to_string();
+        let (found, _) = info::check(&info.concat(), &address, Mode::Cluster).ok()?;
+        let nodes = parse_all(nodes, node)?;
+        let itself = nodes.iter().find(|it| it.witness == Witness::Itself)?;
+        Some(found == *server && !itself.slots.iter().any(|slots| slots.contains(&slot)))
+    };
+    timeout(2 * PATIENCE, ask).await.ok().flatten() == Some(true)
+}
+
+/// Parses the answer of a node to `CLUSTER NODES`.
+fn parse_all(text: &str, node: &ConnectionInfo) -> Option<Vec<Node>> {
+    let host = host_and_port(node).map(|(host, _)| host);
+    let names = if is_tls(node) { Names::Host } else { Names::Ip };
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| parse(line, host.as_deref().unwrap_or_default(), names))
+        .collect()
 }
 
 /// Which of its names a node is called by.
@@ -181,7 +231,8 @@ enum Names {
 /// Parses a line of `CLUSTER NODES`: id, `ip:port@bus,host`, flags, primary, two times, epoch, state
 /// of the link, slots. `asked` is the host that has sent it, which may not know its own address.
 fn parse(line: &str, asked: &str, names: Names) -> Option<Node> {
-    let mut fields = line.split(' ').skip(1);
+    let mut fields = line.split(' ');
+    let id = fields.next()?.to_owned();
     let mut place = fields.next()?.split(',');
     let (ip, port) = place.next()?.split('@').next()?.rsplit_once(':')?;
     // Other properties follow, as in `shard-id=…`.
@@ -193,7 +244,12 @@ fn parse(line: &str, asked: &str, names: Names) -> Option<Node> {
         _ if ip.is_empty() => asked,
         _ => ip,
     };
-    let epoch = fields.nth(4)?.parse().ok()?;
+    let mut flags = fields.next()?.split(',');
+    let witness = match flags.next() {
+        Some("myself") => Witness::Itself,
+        _ => Witness::Another,
+    };
+    let epoch = fields.nth(3)?.parse().ok()?;
     let mut slots = Vec::new();
     // Slots that are being migrated are in brackets, and still here.
     for text in fields.skip(1).filter(|text| !text.starts_with('[')) {
@@ -201,6 +257,8 @@ fn parse(line: &str, asked: &str, names: Names) -> Option<Node> {
         slots.push(first.parse().ok()?..=last.parse().ok()?);
     }
     Some(Node {
+        id,
+        witness,
         host: host.to_owned(),
         port: port.parse().ok()?,
         epoch,
@@ -229,6 +287,8 @@ mod tests {
     #[test]
     fn a_line_names_a_node_and_its_slots() {
         let expected = Node {
+            id: "bb9b".to_owned(),
+            witness: Witness::Itself,
             host: "10.0.0.5".to_owned(),
             port: 7000,
             epoch: 1,
@@ -264,5 +324,31 @@ mod tests {
         assert_eq!(host(8191), None);
         assert_eq!(host(8192), Some("10.0.0.6"));
         assert_eq!(owner(&[], 0), None);
+    }
+
+    #[test]
+    fn a_node_that_lags_does_not_name_a_former_owner_against_the_nodes_themselves() {
+        let line = |id: u8, flags: &str, epoch: u8, slots: &str| {
+            let host = format!("10.0.0.{id}");
+            node(&format!(
+                "{id} {host}:7000@17000 {flags} - 0 0 {epoch} connected {slots}"
+            ))
+        };
+        let host = |nodes: &[Node]| owner(nodes, 7).map(|node| node.host.clone());
+        // Node 1 has given the slot 7 to node 2, and has got another slot later.
+        let former = line(1, "myself,master", 6, "0-6 8-99");
+        let current = line(2, "myself,master", 5, "7");
+        let lagging = [
+            line(3, "myself,master", 4, ""),
+            line(1, "master", 6, "0-99"),
+        ];
+        let all = [&lagging[..], &[former.clone(), current]].concat();
+        assert_eq!(host(&all).as_deref(), Some("10.0.0.2"));
+        // The owner does not answer: what others say counts, but not of one that denies it.
+        let hearsay = line(2, "master", 5, "7");
+        let all = [&lagging[..], &[former.clone(), hearsay]].concat();
+        assert_eq!(host(&all).as_deref(), Some("10.0.0.2"));
+        assert_eq!(host(&[&lagging[..], &[former]].concat()), None);
+        assert_eq!(host(&lagging).as_deref(), Some("10.0.0.1"));
     }
 }

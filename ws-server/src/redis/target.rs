@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use ws_core::log::shared::EngineMemory;
 
 use super::address::Place;
-use super::cluster::{Cluster, slot_of};
+use super::cluster::{self, Cluster, slot_of};
 use super::info::{self, Mode, ServerId};
 use super::{RedisError, sentinel};
 
@@ -45,6 +45,8 @@ pub(super) const SESSIONS_TAG: &str = "sessions";
 pub(super) struct Connected {
     pub(super) connection: MultiplexedConnection,
     pub(super) server: ServerId,
+    /// How to connect to it again.
+    pub(super) node: ConnectionInfo,
     /// When it was connected.
     pub(super) memory: EngineMemory,
     /// Notified when the connection ends.
@@ -132,7 +134,7 @@ impl Target {
 
     /// Connects, and checks the server.
     pub(super) async fn connect(&self) -> Result<Connected, RedisError> {
-        let (server, reason) = match (&self.place, &self.slot) {
+        let (node, reason) = match (&self.place, &self.slot) {
             (Place::Server(server), _) => return self.connect_to(server).await,
             (Place::Primary(sentinels), _) => (
                 sentinel::primary(sentinels).await?,
@@ -145,7 +147,7 @@ impl Target {
             // Every target in a cluster has a slot.
             (Place::Cluster(_), None) => return Err(RedisError::Url),
         };
-        self.connect_to(&server).await.map_err(|error| match error {
+        self.connect_to(&node).await.map_err(|error| match error {
             // The others have not noticed yet, or this failover is not complete.
             RedisError::Replica { address } => RedisError::Unreachable {
                 reason: reason.to_owned(),
@@ -155,13 +157,23 @@ impl Target {
         })
     }
 
+    /// Whether a node of the cluster has handed over the slot: it still has its memory, is a primary,
+    /// and knows that it does not serve the slot. Then its successor has got all keys. After a failover,
+    /// or while a node does not answer, that is not certain.
+    pub(super) async fn was_handed_over(&self, node: &ConnectionInfo, server: &ServerId) -> bool {
+        match &self.slot {
+            Some(slot) => cluster::has_handed_over(node, server, slot.number).await,
+            None => false,
+        }
+    }
+
     async fn connect_to(&self, server: &ConnectionInfo) -> Result<Connected, RedisError> {
         let connected = timeout(CONNECT_TIMEOUT, self.connect_and_check(server)).await;
         connected.unwrap_or_else(|_| Err(RedisError::timed_out(&server.addr().to_string())))
     }
 
-    async fn connect_and_check(&self, server: &ConnectionInfo) -> Result<Connected, RedisError> {
-        let address = server.addr().to_string();
+    async fn connect_and_check(&self, node: &ConnectionInfo) -> Result<Connected, RedisError> {
+        let address = node.addr().to_string();
         let failed = |error| RedisError::of_connecting(&error, &address);
         let ended = Arc::new(Notify::new());
         let notified = ended.clone();
@@ -175,7 +187,7 @@ impl Target {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(ANSWER_TIMEOUT))
             .set_push_sender(on_push);
-        let client = Client::open(server.clone()).map_err(failed)?;
+        let client = Client::open(node.clone()).map_err(failed)?;
         let connection = client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connection.await.map_err(failed)?;
         let mut pipeline = ::redis::pipe();
@@ -195,6 +207,7 @@ impl Target {
         Ok(Connected {
             connection,
             server,
+            node: node.clone(),
             memory,
             ended,
         })

@@ -14,9 +14,11 @@ use crate::matrix::{Load, TOPICS, Verdict};
 use crate::nodes::{Room, assert_quiet, impatient_node, lane_of};
 use crate::server::RedisServer;
 
+mod hung;
+mod moved;
 mod setup;
 
-use setup::RedisCluster;
+pub(crate) use setup::RedisCluster;
 
 /// The time between two steps of a disturbance.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -52,10 +54,15 @@ impl<const ROOM: u64> Late<ROOM> {
     }
 }
 
+/// Publishes until it is accepted, at most for a minute.
 async fn publish(node: &TestKit, room: u64, text: &str) {
-    while let Err(error) = node.hub().publish(&Room(room), &text.to_owned()).await {
-        tracing::debug!(%error, "published again");
-    }
+    let published = async {
+        while let Err(error) = node.hub().publish(&Room(room), &text.to_owned()).await {
+            tracing::debug!(%error, "published again");
+        }
+    };
+    let published = tokio::time::timeout(Duration::from_secs(60), published);
+    published.await.expect("the lane accepts messages");
 }
 
 #[tokio::test]
@@ -101,7 +108,7 @@ async fn each_lane_is_on_the_node_of_its_slot_and_health_shows_the_nodes() {
 }
 
 #[tokio::test]
-async fn a_slot_that_is_migrated_resets_only_the_clients_of_its_lane() {
+async fn a_slot_that_is_migrated_delays_messages_and_resets_no_client() {
     let cluster = RedisCluster::start(2).await;
     let (one, two) = (
         impatient_node(cluster.redis()).await,
@@ -122,8 +129,6 @@ async fn a_slot_that_is_migrated_resets_only_the_clients_of_its_lane() {
     assert_eq!(bob.text().await, "meanwhile");
     assert_quiet(&mut ada).await;
     cluster.end_migration(slot, to);
-    assert_eq!(ada.closed().await.0, CloseCode::SERVICE_RESTART);
-    let mut ada = one.handler::<Guest<1>>().connect().await.unwrap();
     publish(&two, 1, "after").await;
     assert_eq!(ada.text().await, "after");
     cluster.nodes[to].log_of(lane_of_room(1));
@@ -158,7 +163,10 @@ async fn while_the_slot_of_sessions_is_migrated_calls_fail_and_sessions_move_wit
 
 /// Runs `disturb` under load on two nodes. No accepted message may be lost without notice, doubled
 /// or reordered.
-async fn check_under_load(mut cluster: RedisCluster, disturb: impl AsyncFnOnce(&mut RedisCluster)) {
+async fn check_under_load(
+    mut cluster: RedisCluster,
+    disturb: impl AsyncFnOnce(&mut RedisCluster),
+) -> Verdict {
     let mut nodes = Vec::new();
     for _ in 0..2 {
         nodes.push(impatient_node(cluster.redis()).await);
@@ -179,13 +187,14 @@ async fn check_under_load(mut cluster: RedisCluster, disturb: impl AsyncFnOnce(&
         ..verdict.clone()
     };
     assert_eq!(verdict, expected);
-    assert!(verdict.accepted > 0 && verdict.delivered > 0 && verdict.resets > 0);
+    assert!(verdict.accepted > 0 && verdict.delivered > 0);
+    verdict
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slots_that_are_migrated_under_load_lose_nothing_silently() {
+async fn slots_that_are_migrated_under_load_lose_nothing() {
     let cluster = RedisCluster::start(3).await;
-    check_under_load(cluster, async |cluster| {
+    let verdict = check_under_load(cluster, async |cluster| {
         let lanes = (0..TOPICS).map(lane_of_room).chain([Lane(0)]);
         let slots: Vec<u16> = lanes.map(|lane| slot_of(cluster, lane)).collect();
         // There, and back.
@@ -202,13 +211,14 @@ async fn slots_that_are_migrated_under_load_lose_nothing_silently() {
         }
     })
     .await;
+    assert_eq!((verdict.resets, verdict.lost_with_notice), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn primaries_that_are_replaced_by_their_replicas_under_load_lose_nothing_silently() {
     let mut cluster = RedisCluster::start(3).await;
     cluster.add_replicas().await;
-    check_under_load(cluster, async |cluster| {
+    let verdict = check_under_load(cluster, async |cluster| {
         let slot = slot_of(cluster, lane_of_room(0));
         let before = cluster.owner(slot);
         // It is asked for, and then the one that the URL names dies.
@@ -220,6 +230,7 @@ async fn primaries_that_are_replaced_by_their_replicas_under_load_lose_nothing_s
         sleep(5 * PAUSE).await;
     })
     .await;
+    assert!(verdict.resets > 0);
 }
 
 async fn refused(redis: &Redis) -> RedisError {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ::redis::ConnectionInfo;
 use tokio::time::Instant;
 use ws_core::log::shared::{Incarnation, ReadFrom};
 use ws_core::log::{EntryId, Generation, Lane, Lanes};
@@ -32,9 +33,12 @@ const UNCOUNTED_BYTES: usize = 256 * 1024;
 const UNCOUNTED_LANES: usize = 64;
 
 /// A lane that was opened, and the server that holds it.
+#[derive(Clone)]
 pub(super) struct OpenLane {
     pub(super) generation: Generation,
     pub(super) server: ServerId,
+    /// How to connect to it.
+    pub(super) node: ConnectionInfo,
 }
 
 /// The lanes of an engine, and the nodes whose members it has recorded.
@@ -99,6 +103,11 @@ impl LaneStates {
         let open = lanes[lane.index()].open.as_ref();
         let open = open.filter(|open| open.generation == generation);
         open.map(|open| open.server.clone())
+    }
+
+    /// How the lane was opened last.
+    pub(super) fn open_lane(&self, lane: Lane) -> Option<OpenLane> {
+        self.lock()[lane.index()].open.clone()
     }
 
     pub(super) fn generation(&self, lane: Lane) -> Option<Generation> {

@@ -6,6 +6,7 @@ use ws_core::log::{Generation, Lane};
 
 use super::super::RedisError;
 use super::super::channel::Repeat;
+use super::super::info::ServerId;
 use super::lanes::OpenLane;
 use super::seals::Place;
 use super::{Shared, TTL, keys, milliseconds, reading, scripts, unexpected};
@@ -19,15 +20,35 @@ impl Shared {
         let server = &live.connected.server;
         self.servers.gauge(lane).set_memory(live.connected.memory);
         let proposed = Generation::random();
-        let floor = self.states.highest(lane).time;
+        let highest = self.states.highest(lane);
+        let known = self.states.open_lane(lane);
+        let former = known.as_ref().filter(|it| it.server != *server);
+        let has_moved = match former {
+            Some(OpenLane { server, node, .. }) => {
+                redis.links.target.was_handed_over(node, server).await
+            }
+            None => false,
+        };
         let arguments = |command: &mut Cmd| {
             self.keys.add_opened(command, lane);
             command.arg(&server.run).arg(&server.replication);
             command.arg(keys::generation(proposed));
             let marker = marker(proposed);
             command.arg(&marker[..]);
-            command.arg(floor).arg(milliseconds(TTL));
+            command.arg(highest.time).arg(milliseconds(TTL));
             command.arg(self.seals.of(Place::Log(lane, proposed), &marker));
+            match &known {
+                Some(known) => {
+                    let ServerId { run, replication } = &known.server;
+                    command.arg(format!("{run} {replication}"));
+                    command.arg(keys::generation(known.generation));
+                }
+                None => {
+                    command.arg("").arg("");
+                }
+            }
+            command.arg(if has_moved { "moved" } else { "" });
+            command.arg(reading::id_text(highest));
         };
         let answer = scripts::OPEN.run_on(channel, &live, arguments).await;
         let answer: Vec<String> = answer.map_err(EngineError::from)?;
@@ -41,6 +62,7 @@ impl Shared {
             OpenLane {
                 generation: opened.generation,
                 server: server.clone(),
+                node: live.connected.node.clone(),
             },
             end,
         );

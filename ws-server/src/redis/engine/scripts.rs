@@ -28,10 +28,16 @@ end
 
 /// Keys: the generation's record, the beginning of the keys of logs, relayed entries. Arguments:
 /// process and replication id of the server, another generation, its marker, the highest known
-/// time, time to live, seal of the marker. Begins another generation unless the record is that of this server and its
-/// log exists. Returns nothing if it would, but the server has other ids by now: those of an old
-/// connection and those of a new one would replace each other's generation for ever. Else returns the generation, the numbers of added and existing entries, the ids of the
-/// first and the last entry, and of the last relayed one.
+/// time, time to live, seal of the marker; then what the engine knows: the ids of the server on which it has
+/// opened the lane last, its generation there, `moved` if that server has handed over the slot, and the
+/// last entry that it has seen.
+///
+/// Begins another generation unless the log exists, and the record is that of this server, or of one that
+/// has handed it over. Of a log that was handed over, the record names the former servers: an engine that
+/// has opened it on another one has seen entries that this server may not have. Returns nothing if it would
+/// change the record, but the server has other ids by now: those of an old connection and those of a new one
+/// would replace each other's generation for ever. Else returns the generation, the numbers of added and
+/// existing entries, the ids of the first and the last entry, and of the last relayed one.
 pub(super) static OPEN: Script = Script::new(
     "open",
     concat!(
@@ -40,12 +46,29 @@ pub(super) static OPEN: Script = Script::new(
 local function id_of(section, name)
   return string.match(redis.call('INFO', section), name .. ':(%x+)')
 end
-local found = redis.call('HMGET', KEYS[1], 'run', 'replication', 'generation')
-local generation, info = found[3], nil
+local function is_before(one, other)
+  local time, sequence = string.match(one, '(%d+)-(%d+)')
+  local other_time, other_sequence = string.match(other, '(%d+)-(%d+)')
+  time, other_time = tonumber(time), tonumber(other_time)
+  return time < other_time or time == other_time and tonumber(sequence) < tonumber(other_sequence)
+end
+local found = redis.call('HMGET', KEYS[1], 'run', 'replication', 'generation', 'former')
+local generation, former, info = found[3], found[4] or '', nil
 if generation then info = info_of(KEYS[2] .. generation) end
-if not info or found[1] ~= ARGV[1] or found[2] ~= ARGV[2] then
-  if id_of('server', 'run_id') ~= ARGV[1]
-    or id_of('replication', 'master_replid') ~= ARGV[2] then return {} end
+local server, recorded = ARGV[1] .. ' ' .. ARGV[2], (found[1] or '') .. ' ' .. (found[2] or '')
+local known = ARGV[8]
+local is_whole = info and (known == '' or ARGV[9] ~= generation or known == recorded
+  or string.find(former, known, 1, true))
+local is_here = is_whole and recorded == server
+if not is_here and (id_of('server', 'run_id') ~= ARGV[1]
+  or id_of('replication', 'master_replid') ~= ARGV[2]) then return {} end
+if not is_here and is_whole and known == recorded and ARGV[9] == generation and ARGV[10] == 'moved'
+  and not is_before(info['last-generated-id'], ARGV[11]) then
+  former = string.sub(former .. recorded .. ',', -1024)
+  redis.call('HSET', KEYS[1], 'run', ARGV[1], 'replication', ARGV[2], 'former', former)
+  is_here = true
+end
+if not is_here then
   local floor = tonumber(ARGV[5])
   if info then
     floor = math.max(floor, tonumber(string.match(info['last-generated-id'], '%d+')))
@@ -56,6 +79,7 @@ if not info or found[1] ~= ARGV[1] or found[2] ~= ARGV[2] then
   generation = ARGV[3]
   redis.call('XADD', KEYS[2] .. generation, id, fields(ARGV[4], ARGV[7]))
   redis.call('HSET', KEYS[1], 'run', ARGV[1], 'replication', ARGV[2], 'generation', generation)
+  redis.call('HDEL', KEYS[1], 'former')
   redis.call('PEXPIRE', KEYS[1], ARGV[6])
   redis.call('PEXPIRE', KEYS[2] .. generation, ARGV[6])
   info = info_of(KEYS[2] .. generation)
@@ -70,7 +94,8 @@ return {generation, text(info['entries-added']), text(info['length']), first,
 
 /// Keys: log, the last number whose messages were kept, histories. Arguments: entry, seal, number,
 /// time to live of the number; for each history: message, length, time to live. Returns the id, or
-/// nothing if the log does not exist.
+/// nothing if the log does not exist. An error of a command after the first write is returned with the
+/// code `PARTIAL` in front: the entry is in the log.
 pub(super) static APPEND: Script = Script::new(
     "append",
     concat!(
@@ -78,7 +103,8 @@ pub(super) static APPEND: Script = Script::new(
         "
 local id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', fields(ARGV[1], ARGV[2]))
 if not id then return false end
-if tonumber(ARGV[3]) > tonumber(redis.call('GET', KEYS[2]) or '0') then
+local function keep()
+  if tonumber(ARGV[3]) <= tonumber(redis.call('GET', KEYS[2]) or '0') then return end
   redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
   for i = 3, #KEYS do
     local at = 5 + (i - 3) * 3
@@ -87,7 +113,9 @@ if tonumber(ARGV[3]) > tonumber(redis.call('GET', KEYS[2]) or '0') then
     redis.call('PEXPIRE', KEYS[i], ARGV[at + 2])
   end
 end
-return id
+local kept, failure = pcall(keep)
+if kept then return id end
+return redis.error_reply('PARTIAL ' .. (type(failure) == 'table' and failure.err or failure))
 "
     ),
 );
