@@ -43,22 +43,45 @@ impl RedisServer {
     /// the certificate of its authority.
     #[cfg(feature = "redis-tls")]
     pub(crate) fn with_tls(certificate: &str, key: &str, authority: &str) -> Self {
-        let mut server = Self::stopped(&["--tls-auth-clients", "no", "--requirepass", "right"]);
-        for (option, text) in [
-            ("--tls-cert-file", certificate),
-            ("--tls-key-file", key),
-            ("--tls-ca-cert-file", authority),
-        ] {
-            let file = server.folder.join(option.trim_start_matches('-'));
-            fs::write(&file, text).unwrap();
-            let file = file.to_str().unwrap().to_owned();
-            server.options.extend([option.to_owned(), file]);
-        }
+        let mut server = Self::stopped(&["--requirepass", "right"]);
+        server.add_certificate(certificate, key, authority);
         let port = server.port.to_string();
         let ports = ["--port", "0", "--tls-port", &port].map(str::to_owned);
         server.options.extend(ports);
         assert!(server.run());
         server
+    }
+
+    /// Starts a server with these options that accepts TLS on another port. Returns that too.
+    #[cfg(feature = "redis-tls")]
+    pub(crate) fn with_tls_beside(
+        options: &[&str],
+        (certificate, key, authority): (&str, &str, &str),
+    ) -> (Self, u16) {
+        let mut server = Self::stopped(options);
+        server.add_certificate(certificate, key, authority);
+        let tls = free_port();
+        server
+            .options
+            .extend(["--tls-port".to_owned(), tls.to_string()]);
+        assert!(server.run());
+        (server, tls)
+    }
+
+    #[cfg(feature = "redis-tls")]
+    fn add_certificate(&mut self, certificate: &str, key: &str, authority: &str) {
+        for (option, text) in [
+            ("--tls-cert-file", certificate),
+            ("--tls-key-file", key),
+            ("--tls-ca-cert-file", authority),
+        ] {
+            let file = self.folder.join(option.trim_start_matches('-'));
+            fs::write(&file, text).unwrap();
+            let file = file.to_str().unwrap().to_owned();
+            self.options.extend([option.to_owned(), file]);
+        }
+        let no_clients = ["--tls-auth-clients", "no"].map(str::to_owned);
+        self.options.extend(no_clients);
     }
 
     /// Chooses a port for a server that [`run`](Self::run) starts.

@@ -2,23 +2,33 @@
 
 #![cfg(feature = "redis-tls")]
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use ws_server::cluster::{Engine, Lane, Lanes, READ_ENTRIES};
 use ws_server::redis::{Redis, RedisEngine, RedisError};
-use ws_server::testkit::engines::{new_append, new_read};
+use ws_server::testkit::engines::{check_engine, new_append, new_read};
 
+use crate::clustered::RedisCluster;
 use crate::server::RedisServer;
 
 /// A server with a certificate of an authority, and the certificate of that authority.
 fn server() -> (RedisServer, String) {
+    let [certificate, key, authority] = certificate("127.0.0.1");
+    let server = RedisServer::with_tls(&certificate, &key, &authority);
+    (server, authority)
+}
+
+/// A certificate for this name, its key, and the certificate of its authority.
+fn certificate(name: &str) -> [String; 3] {
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Redis takes a certificate whose issuer has its own name for a self-signed one.
+    let issuer = &mut params.distinguished_name;
+    issuer.push(DnType::CommonName, "authority");
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let params = CertificateParams::new([name.to_owned()]).unwrap();
     let certificate = params.signed_by(&key, &authority).unwrap();
-    let server = RedisServer::with_tls(&certificate.pem(), &key.serialize_pem(), &authority.pem());
-    (server, authority.pem())
+    [certificate.pem(), key.serialize_pem(), authority.pem()]
 }
 
 fn redis(server: &RedisServer) -> Redis {
@@ -78,4 +88,30 @@ async fn a_certificate_that_cannot_be_used_is_refused_at_once() {
     assert_eq!(error(plain, &authority), RedisError::Certificate);
     let broken = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
     assert_eq!(error(redis(&server), broken), RedisError::Certificate);
+}
+
+/// Their certificates have no addresses: only the names that they announce connect to the other nodes.
+#[tokio::test]
+async fn the_nodes_of_a_cluster_are_called_by_the_names_in_their_certificates() {
+    let [certificate, key, authority] = certificate("localhost");
+    let files = (&*certificate, &*key, &*authority);
+    let (cluster, ports) = RedisCluster::with_tls(2, "localhost", files).await;
+    let url = format!("rediss-cluster://localhost:{}", ports[0]);
+    let redis = || Redis::new(&url).unwrap();
+    let trusting = redis().root_certificate(authority.as_bytes()).unwrap();
+    let engine = RedisEngine::new(trusting, Lanes::DEFAULT);
+    engine.connected().await.unwrap();
+    check_engine(&engine).await;
+    for lane in Lanes::DEFAULT.iter() {
+        engine.open(lane).await.unwrap();
+    }
+    for node in &cluster.nodes {
+        assert!(!node.keys("ws:*:generation").is_empty(), "it has lanes");
+    }
+    let [_, _, other] = self::certificate("localhost");
+    for redis in [redis(), redis().root_certificate(other.as_bytes()).unwrap()] {
+        let engine = RedisEngine::new(redis, Lanes::DEFAULT);
+        let error = engine.open(Lane(0)).await.unwrap_err().to_string();
+        assert!(error.contains("invalid peer certificate: "), "{error}");
+    }
 }

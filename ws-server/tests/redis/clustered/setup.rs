@@ -16,6 +16,8 @@ const SLOTS: usize = 16_384;
 /// The nodes of a cluster: the primaries, and then their replicas in the same order.
 pub(crate) struct RedisCluster {
     pub(crate) nodes: Vec<RedisServer>,
+    /// The ports by which the primaries know each other.
+    ports: Vec<u16>,
 }
 
 impl RedisCluster {
@@ -26,10 +28,34 @@ impl RedisCluster {
 
     /// Starts a cluster of nodes with these options.
     pub(crate) async fn with(primaries: usize, options: &[&str]) -> Self {
-        let nodes = (0..primaries).map(|_| start_node(options));
-        let cluster = Self {
-            nodes: nodes.collect(),
-        };
+        let nodes: Vec<_> = (0..primaries).map(|_| start_node(options)).collect();
+        let ports = nodes.iter().map(RedisServer::port).collect();
+        Self::of_nodes(nodes, ports).await
+    }
+
+    /// Starts a cluster whose nodes have this certificate, its key, and the certificate of its authority,
+    /// and announce this name. They use TLS among themselves, and each accepts it on a port of its own:
+    /// returns these.
+    #[cfg(feature = "redis-tls")]
+    pub(crate) async fn with_tls(
+        primaries: usize,
+        name: &str,
+        certificate: (&str, &str, &str),
+    ) -> (Self, Vec<u16>) {
+        let tls = ["--tls-cluster", "yes", "--tls-replication", "yes"];
+        let options = [&tls[..], &["--cluster-announce-hostname", name]].concat();
+        let nodes = (0..primaries).map(|_| {
+            let bus = free_port().to_string();
+            RedisServer::with_tls_beside(&node_options(&bus, &options), certificate)
+        });
+        let (nodes, ports): (Vec<_>, Vec<_>) = nodes.unzip();
+        (Self::of_nodes(nodes, ports.clone()).await, ports)
+    }
+
+    /// Makes a cluster of nodes, which know each other by these ports.
+    async fn of_nodes(nodes: Vec<RedisServer>, ports: Vec<u16>) -> Self {
+        let primaries = nodes.len();
+        let cluster = Self { nodes, ports };
         for index in 0..primaries {
             cluster.command(index, &format!("CLUSTER SET-CONFIG-EPOCH {}", index + 1));
             let first = |index| SLOTS * index / primaries;
@@ -72,7 +98,7 @@ impl RedisCluster {
     }
 
     async fn meet(&self, index: usize) {
-        let port = self.nodes[0].port();
+        let port = self.ports[0];
         let bus = self.ask(0, "CONFIG GET cluster-port");
         let bus = bus.lines().last().unwrap().to_owned();
         let command = format!("CLUSTER MEET 127.0.0.1 {port} {bus}");
@@ -202,19 +228,21 @@ impl RedisCluster {
     pub(crate) fn migrate_keys(&self, slot: u16, to: usize) {
         let (from, port) = (self.owner(slot), self.nodes[to].port());
         loop {
-            let keys = self.ask(from, &format!("CLUSTER GETKEYSINSLOT {slot} 10"));
-            let keys = keys.lines().filter(|line| line.contains(':'));
-            let keys: Vec<_> = keys.collect();
+            let keys = self.keys_in(slot);
             if keys.is_empty() {
                 return;
             }
-            let keys = keys.join(" ");
-            let answer = self.ask(
-                from,
-                &format!("MIGRATE 127.0.0.1 {port} \"\" 0 5000 KEYS {keys}"),
-            );
-            assert!(answer.starts_with('+'), "{answer}");
+            let command = format!("MIGRATE 127.0.0.1 {port} \"\" 0 5000 KEYS {keys}");
+            self.command(from, &command);
         }
+    }
+
+    /// The first keys of a slot, separated by spaces.
+    pub(crate) fn keys_in(&self, slot: u16) -> String {
+        let from = self.owner(slot);
+        let keys = self.ask(from, &format!("CLUSTER GETKEYSINSLOT {slot} 10"));
+        let keys = keys.lines().filter(|line| line.contains(':'));
+        keys.collect::<Vec<_>>().join(" ")
     }
 
     /// Completes a migration.
@@ -229,7 +257,11 @@ impl RedisCluster {
 
 fn start_node(options: &[&str]) -> RedisServer {
     let bus = free_port().to_string();
-    let mut all = vec!["--cluster-enabled", "yes", "--cluster-port", &bus];
+    RedisServer::with(&node_options(&bus, options))
+}
+
+fn node_options<'o>(bus: &'o str, options: &[&'o str]) -> Vec<&'o str> {
+    let mut all = vec!["--cluster-enabled", "yes", "--cluster-port", bus];
     all.extend([
         "--cluster-node-timeout",
         "1000",
@@ -237,5 +269,5 @@ fn start_node(options: &[&str]) -> RedisServer {
         "0",
     ]);
     all.extend(options);
-    RedisServer::with(&all)
+    all
 }
