@@ -98,6 +98,8 @@ struct HubShared {
     counters: HubCounters,
     /// `None` admits any number.
     handshakes: Option<handshakes::HandshakeRate>,
+    #[cfg(feature = "cluster")]
+    disconnects: cluster::Disconnects,
 }
 
 impl fmt::Debug for Hub {
@@ -173,6 +175,8 @@ impl Hub {
             page_hook: pages::PageHook::default(),
             counters,
             handshakes: limits.handshakes.map(handshakes::HandshakeRate::new),
+            #[cfg(feature = "cluster")]
+            disconnects: cluster::Disconnects::default(),
         };
         Self {
             inner: Arc::new(inner),

@@ -5,6 +5,7 @@ mod cursors;
 mod drain;
 mod faults;
 mod leaving;
+mod lost_notices;
 mod members;
 mod messages;
 mod model;

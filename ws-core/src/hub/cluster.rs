@@ -20,6 +20,7 @@ mod disconnect;
 mod view;
 
 use applied::HubState;
+pub(super) use disconnect::Disconnects;
 pub use view::{ClusterNode, ClusterView};
 
 /// The options of a server that shares its log with others. All of them must have the same lanes.

@@ -59,7 +59,7 @@ pub use entry::{Incarnation, marker};
 pub(crate) use entry::{LoggedMessage, NoticeKind, Record, VERSIONS, Versions};
 #[cfg(feature = "test-kit")]
 pub use faults::{FaultyEngine, FaultyServer, Restart};
-pub(crate) use follow::Event;
+pub(crate) use follow::{Event, ResetReason};
 pub use health::{EngineHealth, EngineMemory, EngineState};
 #[cfg(feature = "test-kit")]
 pub use memory::MemoryEngine;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
-use tokio::time::sleep;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::SessionError;
 use super::backend::Backend;
@@ -16,6 +17,9 @@ use super::registry::Registry;
 /// no session is lost.
 const CHECKS_PER_IDLE_TIME: u32 = 4;
 
+/// The time between two checks while the store fails, if sessions may have ended unnoticed.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// How many sessions the keeper checks in the store at the same time.
 const MAX_CONCURRENT_CHECKS: usize = 64;
 
@@ -25,6 +29,8 @@ pub(super) struct Keeper {
     backend: Arc<Backend>,
     registry: Arc<Registry>,
     runs: Mutex<bool>,
+    /// Sessions may have ended unnoticed.
+    doubted: Arc<Notify>,
 }
 
 impl Keeper {
@@ -33,6 +39,7 @@ impl Keeper {
             backend,
             registry,
             runs: Mutex::new(false),
+            doubted: Arc::default(),
         }
     }
 
@@ -50,6 +57,16 @@ impl Keeper {
                 running,
                 self.backend.limits.idle / CHECKS_PER_IDLE_TIME,
             ));
+        }
+    }
+
+    /// Checks all sessions in use soon, and again until the store has answered for each of them:
+    /// another server may have ended some, and the notice is lost.
+    #[cfg(feature = "cluster")]
+    pub(super) fn check_soon(self: &Arc<Self>) {
+        if !self.registry.in_use().is_empty() {
+            self.start();
+            self.doubted.notify_one();
         }
     }
 
@@ -74,8 +91,12 @@ impl Drop for KeeperTask {
 }
 
 async fn keep(mut running: KeeperTask, period: Duration) {
+    let Some(doubted) = running.0.upgrade().map(|keeper| keeper.doubted.clone()) else {
+        return;
+    };
+    let (mut pause, mut are_doubted) = (period, false);
     loop {
-        sleep(period).await;
+        are_doubted |= timeout(pause, doubted.notified()).await.is_ok();
         let Some(keeper) = running.0.upgrade() else {
             return;
         };
@@ -94,6 +115,8 @@ async fn keep(mut running: KeeperTask, period: Duration) {
             let failed = failures.len();
             tracing::warn!(failed, %error, "sessions of open sockets could not be kept alive");
         }
+        are_doubted &= !failures.is_empty();
+        pause = if are_doubted { RETRY } else { period };
     }
 }
 

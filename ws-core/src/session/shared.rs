@@ -95,6 +95,12 @@ impl SharedSessions {
         ));
     }
 
+    /// Compares the sessions in use with the store.
+    #[cfg(feature = "cluster")]
+    pub(super) fn check_soon(&self) {
+        self.keeper.check_soon();
+    }
+
     /// Notifies the other servers that these sessions have ended.
     pub(super) fn announce_ends(&self, ended: &[EndedSession]) {
         for ended in ended.chunks(MAX_ENDED) {

@@ -6,6 +6,7 @@ use super::super::{Hub, HubShared};
 use super::disconnect::DisconnectNotice;
 use crate::log::shared::{
     AfterLane, Apply, Author, Event, Incarnation, Lag, Node, NoticeKind, Record, RecordedMember,
+    ResetReason,
 };
 use crate::log::{Lane, Position};
 use crate::presence::event::Freshness;
@@ -64,9 +65,14 @@ impl Apply for HubState {
                 Record::Notice { kind, content } => {
                     hub.notice_read((*kind, content), *at, author, shared)
                 }
+                // Another server has lost what was in this lane.
+                Record::Recall if at.lane == Lane::CONTROL => {
+                    Some(Box::new(move || hub.repeat_disconnects()))
+                }
                 Record::Message(_) | Record::Recall | Record::Died(_) | Record::Unknown => None,
             },
-            Event::Reset { at, .. } => {
+            Event::Reset { at, reason } => {
+                let reason = *reason;
                 presence.reset_lane(at.lane);
                 let interrupted = topics.reset_lane(shared, at.lane);
                 if at.lane != Lane::CONTROL {
@@ -79,6 +85,7 @@ impl Apply for HubState {
                     if let Some(interrupt) = interrupted {
                         interrupt();
                     }
+                    hub.notices_lost(reason);
                 }))
             }
             _ => None,
@@ -150,6 +157,16 @@ fn skip_record(node: &Node) -> AfterLane {
 }
 
 impl Hub {
+    /// Notices of this lane are lost: those of other servers may have ended sessions, and others may not
+    /// have got those of this one.
+    fn notices_lost(&self, reason: ResetReason) {
+        if reason == ResetReason::Uncertain {
+            return;
+        }
+        self.sessions().notices_lost();
+        self.repeat_disconnects();
+    }
+
     /// Applies a notice after the lane is unlocked: closing a connection may run code of the
     /// application.
     fn notice_read(
@@ -176,9 +193,7 @@ impl Hub {
                 let Some(notice) = DisconnectNotice::read(content) else {
                     return skip_record(shared.node());
                 };
-                Some(Box::new(move || {
-                    hub.disconnect_here(&notice);
-                }))
+                Some(Box::new(move || hub.disconnect_once(&notice)))
             }
         }
     }

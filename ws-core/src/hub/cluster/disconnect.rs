@@ -1,13 +1,74 @@
 //! Notices that close connections on every server.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::close::{Close, CloseCode};
 use crate::hub::Hub;
-use crate::log::TopicName;
 use crate::log::shared::{NoticeKind, Repeat};
+use crate::log::{TopicName, random_number};
 use crate::socket::ConnectionShared;
 use crate::topic::TopicKey;
+
+/// How long a notice is repeated if the log has lost it. Later, it would rather close connections that
+/// were opened meanwhile.
+const REPEATED: Duration = Duration::from_secs(10);
+
+/// Notices of this server that it remembers, and of all servers that it recognizes as repeated.
+const REMEMBERED: usize = 256;
+
+/// The last notices.
+#[derive(Default, Debug)]
+pub(in crate::hub) struct Disconnects(Mutex<LastNotices>);
+
+#[derive(Default, Debug)]
+struct LastNotices {
+    /// Those of this server, the oldest first.
+    own: VecDeque<(Instant, DisconnectNotice)>,
+    /// The ids of those that were applied.
+    applied: VecDeque<u64>,
+}
+
+impl Disconnects {
+    fn lock(&self) -> MutexGuard<'_, LastNotices> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, notice: &DisconnectNotice) {
+        push_back(&mut self.lock().own, (Instant::now(), notice.clone()));
+    }
+
+    /// Whether a notice was not applied before.
+    fn is_new(&self, notice: &DisconnectNotice) -> bool {
+        let applied = &mut self.lock().applied;
+        // Servers of earlier versions give none, and repeat nothing.
+        let is_new = notice.id == 0 || !applied.contains(&notice.id);
+        if is_new {
+            push_back(applied, notice.id);
+        }
+        is_new
+    }
+
+    /// The notices of this server that are not too old to be repeated.
+    fn recent(&self) -> Vec<DisconnectNotice> {
+        let last = self.lock();
+        let own = last.own.iter();
+        let own = own.filter(|(at, _)| at.elapsed() < REPEATED);
+        own.map(|(_, notice)| notice.clone()).collect()
+    }
+}
+
+/// Adds an element, and removes the oldest past the limit.
+fn push_back<T>(queue: &mut VecDeque<T>, last: T) {
+    queue.push_back(last);
+    if queue.len() > REMEMBERED {
+        queue.pop_front();
+    }
+}
 
 /// The connections to close.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -21,6 +82,9 @@ enum Target {
 /// Closes connections on every server.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct DisconnectNotice {
+    /// Recognizes a notice that is repeated.
+    #[serde(default)]
+    id: u64,
     target: Target,
     code: u16,
     text: String,
@@ -29,6 +93,7 @@ pub(super) struct DisconnectNotice {
 impl DisconnectNotice {
     fn new(target: Target, close: &Close) -> Self {
         Self {
+            id: random_number().max(1),
             target,
             code: close.code().get(),
             text: close.text().to_owned(),
@@ -80,29 +145,51 @@ impl Hub {
     /// Queues a notice, behind what was pushed before. If the log does not take it, at least the
     /// connections of this server are closed.
     fn notify(&self, notice: DisconnectNotice, count: impl FnOnce() -> usize) -> Option<usize> {
-        let node = self.topics().shared()?.node();
+        self.topics().shared()?;
         let open = count();
+        self.inner.disconnects.remember(&notice);
+        self.push_disconnect(notice);
+        Some(open)
+    }
+
+    fn push_disconnect(&self, notice: DisconnectNotice) {
+        let Some(shared) = self.topics().shared() else {
+            return;
+        };
         let content = serde_json::to_vec(&notice).expect("texts and numbers are JSON");
         let hub = std::sync::Arc::downgrade(&self.inner);
         let refused = move || {
             if let Some(inner) = hub.upgrade() {
-                Self { inner }.disconnect_here(&notice);
+                Self { inner }.disconnect_once(&notice);
             }
         };
         // Repeated later, it could close connections that were opened meanwhile.
         let repeat = Repeat::Never(Box::new(refused));
+        let node = shared.node();
         node.push_notice(NoticeKind::Disconnect, content.into(), repeat);
-        Some(open)
     }
 
-    /// Closes the connections of this server.
-    pub(super) fn disconnect_here(&self, notice: &DisconnectNotice) -> usize {
+    /// Queues the last notices of this server again: the log may have lost them. A server that has had
+    /// one skips it.
+    pub(super) fn repeat_disconnects(&self) {
+        for notice in self.inner.disconnects.recent() {
+            self.push_disconnect(notice);
+        }
+    }
+
+    /// Closes the connections of this server, unless a copy of the notice has done it.
+    pub(super) fn disconnect_once(&self, notice: &DisconnectNotice) {
+        if !self.inner.disconnects.is_new(notice) {
+            return;
+        }
         let close = notice.close();
         match &notice.target {
-            Target::User(user) => self.close_all(&close, |connection| connection.is_of_user(user)),
+            Target::User(user) => {
+                self.close_all(&close, |connection| connection.is_of_user(user));
+            }
             Target::Topic(name) => {
                 let key = TopicKey::Declared(TopicName::new(name.clone()));
-                self.close_each(self.topics().subscribers(&key), &close)
+                self.close_each(self.topics().subscribers(&key), &close);
             }
         }
     }

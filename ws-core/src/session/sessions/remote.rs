@@ -5,6 +5,11 @@ use crate::session::notice::EndedSession;
 use crate::session::{SessionGeneration, SessionKey, SessionNotice};
 
 impl Sessions {
+    /// Notices about sessions may be lost: compares those in use with the store.
+    pub(crate) fn notices_lost(&self) {
+        self.inner.check_soon();
+    }
+
     /// Applies what another server has done to a session.
     pub(crate) fn apply(&self, notice: SessionNotice) {
         let registry = &self.inner.registry;

@@ -341,3 +341,25 @@ async fn a_store_that_fails_temporarily_loses_no_session_with_a_socket() {
     }
     assert_eq!(found(&sessions, &token).await, Some(session));
 }
+
+#[cfg(feature = "cluster")]
+#[tokio::test(start_paused = true)]
+async fn after_lost_notices_the_store_is_asked_until_it_answers() {
+    let (store, sessions) = BreakableStore::new();
+    let (ended, token) = returned(&sessions).await;
+    let (other, _) = returned(&sessions).await;
+    let sockets = [&ended, &other].map(|session| {
+        let socket = Arc::new(sockets::CountingSocket::default());
+        let weak = Arc::downgrade(&socket);
+        (session.attach(ConnectionId::new(1), weak), socket)
+    });
+    store.memory.remove(token.key()).await.unwrap();
+    store.set_failure(Some(Failure::Fails));
+    sessions.notices_lost();
+    tokio::time::sleep(SECOND * 10).await;
+    let closed = || sockets.each_ref().map(|(_, socket)| socket.closed());
+    assert_eq!(closed(), [0, 0]);
+    store.set_failure(None);
+    tokio::time::sleep(SECOND * 2).await;
+    assert_eq!(closed(), [1, 0]);
+}
