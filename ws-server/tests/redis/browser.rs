@@ -1,5 +1,7 @@
 //! A client over TCP, with just enough of RFC 6455.
 
+use std::io;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
 
@@ -43,13 +45,18 @@ impl Client {
 
     /// Sends a text of less than 126 bytes.
     pub(crate) async fn send(&mut self, text: &str) {
+        self.try_send(text).await.unwrap();
+    }
+
+    /// The same on a connection that may have ended.
+    pub(crate) async fn try_send(&mut self, text: &str) -> io::Result<()> {
         let len = u8::try_from(text.len()).unwrap();
         assert!(len < 126);
         // A mask of zeros changes nothing.
         let mut frame = vec![0x81, 0x80 | len, 0, 0, 0, 0];
         frame.extend_from_slice(text.as_bytes());
-        self.stream.write_all(&frame).await.unwrap();
-        self.stream.flush().await.unwrap();
+        self.stream.write_all(&frame).await?;
+        self.stream.flush().await
     }
 
     /// The next text; `None` if the connection has ended.
