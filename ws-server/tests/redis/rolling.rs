@@ -9,14 +9,22 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde::Deserialize;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep, timeout};
 use ws_server::extract::NoState;
+use ws_server::limits::{PageLimits, ServerLimits};
 use ws_server::prelude::*;
+use ws_server::redis::RedisEngine;
+use ws_server::session::{Secrets, Sessions};
 use ws_server::testkit::{Received as Frame, TestClient, TestKit};
 use ws_server::topic::{Position, PublishError, Received};
 
-use crate::nodes::node;
+use crate::nodes::options;
 use crate::server::RedisServer;
+
+mod pages;
+
+use pages::{Kind, PageRead, Show};
 
 /// The publishers, each on a server of its own while that runs.
 const PUBLISHERS: usize = 2;
@@ -28,6 +36,14 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Clients of each server at the beginning.
 const READERS: usize = 4;
+
+/// Pages of each server at the beginning, of either kind.
+const PAGES: usize = 2;
+
+/// What may wait for a page: more than is published while a slow machine reconnects it.
+const WAITING: PageLimits = PageLimits::DEFAULT
+    .messages(16 * 1024)
+    .bytes(16 * 1024 * 1024);
 
 /// How long each phase between two restarts lasts.
 const PHASE: Duration = Duration::from_secs(2);
@@ -69,6 +85,8 @@ dispatch! {
     struct Routes;
 
     reader: "/reader" => Reader { require_session: false };
+    stream: "/stream" => PageStream { attach: page, require_session: false };
+    handled: "/handled" => Show { attach: page, require_session: false };
 }
 
 /// The servers, as a load balancer knows them: one that drains is missing.
@@ -97,7 +115,12 @@ impl Servers {
 }
 
 async fn serve(redis: &RedisServer) -> TestKit {
-    let kit = node(redis).await.with_table(Routes::table(), NoState);
+    let (options, limits) = (options(), ServerLimits::DEFAULT.pages(WAITING));
+    let engine = RedisEngine::new(redis.redis(), options.lanes);
+    let secrets = Secrets::new([[7; 32]]).unwrap();
+    let hub = Hub::with_engine(limits, Sessions::default(), secrets, engine, &options);
+    hub.ready().await;
+    let kit = TestKit::with_hub(hub).with_table(Routes::table(), NoState);
     kit.unwrap()
 }
 
@@ -178,6 +201,52 @@ impl Read {
     }
 }
 
+/// Connects the pages, and lets them read.
+async fn start_pages(servers: &Arc<Servers>) -> Vec<JoinHandle<PageRead>> {
+    let mut reading = Vec::new();
+    for kind in [Kind::Stream, Kind::Handled] {
+        for preferred in 0..2 * PAGES {
+            let page = pages::connect(servers, preferred, kind).await;
+            let read = pages::run(page, servers.clone(), (preferred, kind));
+            reading.push(tokio::spawn(read));
+        }
+    }
+    for server in 0..2 {
+        let hub = servers.get(server).hub().clone();
+        while hub.cluster().unwrap().subscriptions < 2 * PAGES {
+            sleep(TICK).await;
+        }
+    }
+    reading
+}
+
+/// Publishes 2,000 messages per second while both servers are restarted in turn. Returns what the
+/// log has accepted of each publisher.
+async fn restart_under_load(servers: &Arc<Servers>, redis: &RedisServer) -> Vec<Vec<String>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let publishers = (0..PUBLISHERS)
+        .map(|publisher| tokio::spawn(publish(servers.clone(), publisher, stop.clone())));
+    let publishers: Vec<_> = publishers.collect();
+    for index in [0, 1] {
+        sleep(PHASE).await;
+        servers.restart(index, redis).await;
+    }
+    sleep(PHASE).await;
+    stop.store(true, Ordering::Relaxed);
+    let accepted = join_all(publishers).await.into_iter().map(Result::unwrap);
+    let accepted = accepted.collect();
+    let last = servers.get(0).hub().publish(Wire, &LAST.to_owned()).await;
+    last.unwrap();
+    accepted
+}
+
+/// The results of tasks that end with the last message.
+async fn ended<T>(tasks: Vec<JoinHandle<T>>) -> Vec<T> {
+    let ended = timeout(Duration::from_secs(60), join_all(tasks)).await;
+    let ended = ended.expect("every client gets the last message");
+    ended.into_iter().map(Result::unwrap).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_servers_are_restarted_under_load_and_no_client_notices() {
     let redis = RedisServer::start();
@@ -191,30 +260,12 @@ async fn both_servers_are_restarted_under_load_and_no_client_notices() {
     while ready.load(Ordering::Relaxed) < 2 * READERS as u64 {
         sleep(TICK).await;
     }
-    let stop = Arc::new(AtomicBool::new(false));
+    let pages = start_pages(&servers).await;
     let begin = Instant::now();
-    let publishers = (0..PUBLISHERS)
-        .map(|publisher| tokio::spawn(publish(servers.clone(), publisher, stop.clone())));
-    let publishers: Vec<_> = publishers.collect();
-    for index in [0, 1] {
-        sleep(PHASE).await;
-        servers.restart(index, &redis).await;
-    }
-    sleep(PHASE).await;
-    stop.store(true, Ordering::Relaxed);
-    let accepted = join_all(publishers).await;
-    let accepted: Vec<Vec<String>> = accepted.into_iter().map(Result::unwrap).collect();
+    let accepted = restart_under_load(&servers, &redis).await;
     let took = begin.elapsed();
-    servers
-        .get(0)
-        .hub()
-        .publish(Wire, &LAST.to_owned())
-        .await
-        .unwrap();
 
-    let read = timeout(Duration::from_secs(60), join_all(readers)).await;
-    let read = read.expect("every client gets the last message");
-    let read: Vec<Read> = read.into_iter().map(Result::unwrap).collect();
+    let read: Vec<Read> = ended(readers).await;
     let order = &read[0].texts;
     let count: usize = accepted.iter().map(Vec::len).sum();
     assert_eq!(order.len(), count, "what was accepted, once");
@@ -229,5 +280,21 @@ async fn both_servers_are_restarted_under_load_and_no_client_notices() {
         assert!(read.closed >= 1, "its server was restarted");
     }
     let closed: u64 = read.iter().map(|read| read.closed).sum();
-    println!("{count} messages in {took:.1?}; {closed} connections moved; 0 lost, doubled, reset");
+    let mut moved = 0;
+    for page in ended(pages).await {
+        assert!(
+            page.texts == *order,
+            "a page has not received each message once and in order"
+        );
+        assert!(page.closed >= 1, "its server was restarted");
+        moved += page.closed;
+        match page.kind {
+            Kind::Stream => assert_eq!(page.began, [] as [String; 0]),
+            Kind::Handled => assert_eq!(page.began, vec!["Moved"; page.closed]),
+        }
+    }
+    println!(
+        "{count} messages in {took:.1?}; {closed} connections and {moved} pages moved; 0 lost, \
+         doubled, reset"
+    );
 }
