@@ -7,6 +7,7 @@ mod example;
 mod files;
 #[cfg(doctest)]
 mod guide;
+mod redis;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use captured::{Captured, End};
 pub use example::{Example, program};
 pub use files::files;
+pub use redis::RedisServer;
 
 /// The deadline of each wait. It only passes if the event never happens.
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -44,6 +44,7 @@ pub async fn check_engine(engine: &impl Engine) {
     another_generation_is_refused(engine).await;
     a_read_waits_for_the_first_entry(engine).await;
     relayed_entries_are_apart_from_the_others(engine).await;
+    each_lane_gets_its_relayed_entries_once(engine).await;
     histories::check(engine).await;
     members::check(engine).await;
 }
@@ -331,6 +332,33 @@ async fn relayed_entries_are_apart_from_the_others(engine: &impl Engine) {
     lane.append("not relayed").await;
     let read = lane.read(before.last, 64).await;
     assert_eq!((read.relayed.len(), read.entries.len()), (0, 1));
+}
+
+async fn each_lane_gets_its_relayed_entries_once(engine: &impl Engine) {
+    let mut from = Vec::new();
+    for lane in [Lane(1), Lane(2)] {
+        let lane = OpenedLane::open(engine, lane).await;
+        let end = lane.end().await;
+        from.push(new_read(lane.lane, &lane.opened, end.last));
+    }
+    // Those of the other lane are not read.
+    for (lane, text) in [(1, "1"), (2, "2"), (0, "0"), (2, "3"), (1, "4")] {
+        let relayed = engine.relay(Lane(lane), Bytes::from_static(text.as_bytes()));
+        relayed.await.expect("`relay` fails");
+    }
+    let mut texts = [Vec::new(), Vec::new()];
+    while texts.iter().any(|texts| texts.len() < 2) {
+        for read in engine.read(&from, 64).await.expect("`read` fails") {
+            let place = from.iter().position(|from| from.lane == read.lane);
+            let place = place.expect("a lane that was asked for");
+            for (id, text) in read.relayed {
+                assert!(id > from[place].relayed_after, "{text:?} is read again");
+                from[place].relayed_after = id;
+                texts[place].push(text);
+            }
+        }
+    }
+    assert_eq!(texts, [["1", "4"], ["2", "3"]]);
 }
 
 /// Longer than the checks of a history take.

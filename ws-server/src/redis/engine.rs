@@ -29,7 +29,7 @@ mod trimming;
 
 use keys::Keys;
 use lanes::LaneStates;
-use seals::{Place, Seals};
+use seals::{LANE, Place, Seals};
 use servers::Servers;
 
 /// How long an entry can be read, unless the lane has too many bytes.
@@ -56,7 +56,7 @@ const NUMBER_TTL: Duration = Duration::from_secs(10 * 60);
 /// |---|---|---|
 /// | `ws:{N}:generation` | hash | the server that holds the lane, and its generation |
 /// | `ws:{N}:log:GENERATION` | stream | entries of the last 3 minutes, at most 64 MiB in all lanes |
-/// | `ws:{N}:relayed` | stream | the last 1,000 relayed entries |
+/// | `ws:{N}:relayed` | stream | the last relayed entries, 1,000 for each lane of the server whose first lane this is |
 /// | `ws:{N}:history:TOPIC` | list | the history of a topic |
 /// | `ws:{N}:number:NODE` | string | the last entry of a node that is in histories |
 /// | `ws:{members}:…` | set, hashes | the members of each node; of node 0, the subscriptions of pages and sessions |
@@ -86,6 +86,8 @@ struct Shared {
     lanes: Lanes,
     /// What all engines of the log must have in common, as text.
     layout: String,
+    /// The key of the relayed entries of each server.
+    relayed: Box<[Arc<str>]>,
     states: LaneStates,
     seals: Seals,
 }
@@ -163,8 +165,11 @@ impl RedisEngine {
 
     fn with_servers(servers: Servers, lanes: Lanes, seals: Seals) -> Self {
         let sealed = if seals.are_used() { ", with seals" } else { "" };
+        let keys = Keys::new(&servers.first().prefix);
+        let first_lanes = lanes.iter().take(servers.count());
         Self(Arc::new(Shared {
-            keys: Keys::new(&servers.first().prefix),
+            relayed: first_lanes.map(|lane| keys.relayed(lane).into()).collect(),
+            keys,
             layout: format!("{}{sealed}", servers.layout_text(lanes)),
             seals,
             servers,
@@ -217,9 +222,10 @@ impl Engine for RedisEngine {
 
     async fn relay(&self, lane: Lane, entry: Bytes) -> Result<(), EngineError> {
         let mut command = ::redis::cmd("XADD");
-        command.arg(self.0.keys.relayed(lane));
-        command.arg("MAXLEN").arg("~").arg(RELAYED_ENTRIES);
-        command.arg("*");
+        command.arg(&*self.0.relayed(lane));
+        let lanes = self.0.lanes.count().div_ceil(self.0.servers.count());
+        command.arg("MAXLEN").arg("~").arg(lanes * RELAYED_ENTRIES);
+        command.arg("*").arg(LANE).arg(lane.0);
         self.0.seals.add(&mut command, Place::Relayed(lane), &entry);
         let channel = &self.0.servers.of(lane).links.append;
         channel.send(&command).await.map_err(EngineError::from)?;
@@ -326,52 +332,50 @@ impl Shared {
         answer.map_err(EngineError::from)
     }
 
-    /// Checks that the connection is to the server of the generation.
-    fn check_generation(
+    /// The key of the relayed entries of a lane: that of the first lane on its server.
+    fn relayed(&self, lane: Lane) -> Arc<str> {
+        self.relayed[self.servers.index(lane)].clone()
+    }
+
+    /// The key of a lane's log, if the connection is to the server of its generation.
+    fn log(
         &self,
         lane: Lane,
         generation: Generation,
         live: &Live,
-    ) -> Result<(), EngineError> {
-        let Some(server) = self.states.server(lane, generation) else {
-            return Err(EngineError::Generation);
-        };
-        if server != live.connected.server {
-            return Err(EngineError::Generation);
-        }
-        Ok(())
+    ) -> Result<Arc<str>, EngineError> {
+        let log = self.states.log(lane, generation, &live.connected.server);
+        log.ok_or(EngineError::Generation)
     }
 
     async fn append(&self, append: &Append) -> Result<EntryId, EngineError> {
         let redis = self.servers.of(append.lane);
         let channel = &redis.links.append;
         let live = channel.live().await.map_err(EngineError::from)?;
-        self.check_generation(append.lane, append.generation, &live)?;
-        let log = self.keys.log(append.lane, append.generation);
+        let log = self.log(append.lane, append.generation, &live)?;
         let place = Place::Log(append.lane, append.generation);
         let gauge = self.servers.gauge(append.lane);
         let waiting = gauge.wait();
         let answer = if append.kept.is_empty() && !append.is_withdrawn {
             let mut command = ::redis::cmd("XADD");
-            command.arg(log).arg("NOMKSTREAM").arg("*");
+            command.arg(&*log).arg("NOMKSTREAM").arg("*");
             self.seals.add(&mut command, place, &append.entry);
             let answer = channel.send_on(&live, &command).await;
             answer.and_then(|answer| channel.convert(answer, "XADD"))
         } else {
+            let histories = history::by_topic(&append.kept);
             let arguments = |command: &mut Cmd| {
-                command.arg(append.kept.len() + 2).arg(&log);
+                command.arg(histories.len() + 2).arg(&*log);
                 command.arg(self.keys.number(append.lane, append.incarnation));
-                for kept in &append.kept {
-                    command.arg(self.keys.history(append.lane, &kept.topic));
+                for kept in &histories {
+                    command.arg(self.keys.history(append.lane, &kept[0].topic));
                 }
                 command.arg(&append.entry[..]);
                 command.arg(self.seals.of(place, &append.entry));
                 command.arg(append.number);
                 command.arg(milliseconds(NUMBER_TTL));
-                for kept in &append.kept {
-                    command.arg(history::pack(append.generation, kept));
-                    command.arg(kept.limits.messages.get());
-                    command.arg(milliseconds(kept.limits.keep));
+                for kept in &histories {
+                    history::add(command, append.generation, kept);
                 }
             };
             scripts::APPEND.run_on(channel, &live, arguments).await

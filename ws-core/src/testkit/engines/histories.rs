@@ -19,6 +19,7 @@ const SHORT: Duration = Duration::from_secs(1);
 pub(super) async fn check(engine: &impl Engine) {
     the_last_messages_of_a_topic_are_kept(engine).await;
     a_history_of_the_latest_has_one_message(engine).await;
+    an_entry_with_more_messages_than_a_history_leaves_the_last_ones(engine).await;
     a_repeated_entry_changes_no_history(engine).await;
     a_withdrawn_entry_reaches_no_history(engine).await;
     old_messages_are_not_returned(engine).await;
@@ -97,6 +98,31 @@ async fn a_history_of_the_latest_has_one_message(engine: &impl Engine) {
         lane.append_kept(text, kept).await;
         assert_eq!(texts(engine, "suite/latest", 9).await, [text]);
     }
+}
+
+async fn an_entry_with_more_messages_than_a_history_leaves_the_last_ones(engine: &impl Engine) {
+    let lane = OpenedLane::open(engine, LANE).await;
+    let before = vec![
+        kept("suite/full", 1, 2, "0"),
+        kept("suite/mixed", 2, 2, "0"),
+    ];
+    lane.append_kept("before", before).await;
+    let texts_of = ["1", "2", "3", "4", "5"];
+    let all = texts_of.into_iter().zip(1..).map(|(text, index)| {
+        let topic = if index % 2 == 0 {
+            "suite/mixed"
+        } else {
+            "suite/full"
+        };
+        kept(topic, index, 2, text)
+    });
+    lane.append_kept("entry", all.collect()).await;
+    assert_eq!(texts(engine, "suite/full", 9).await, ["3", "5"]);
+    assert_eq!(texts(engine, "suite/mixed", 9).await, ["2", "4"]);
+    let latest = ["6", "7"].into_iter().zip(1..);
+    let latest = latest.map(|(text, index)| kept("suite/latest", index, 1, text));
+    lane.append_kept("latest", latest.collect()).await;
+    assert_eq!(texts(engine, "suite/latest", 9).await, ["7"]);
 }
 
 async fn a_repeated_entry_changes_no_history(engine: &impl Engine) {

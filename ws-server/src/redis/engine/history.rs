@@ -9,8 +9,10 @@
 //! | kind | 1: `t` for text, `b` for binary |
 //! | payload | the rest |
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use ::redis::Cmd;
 use bytes::{Buf, Bytes};
 use bytestring::ByteString;
 use ws_core::log::Generation;
@@ -22,8 +24,40 @@ use super::reading::entry_id;
 /// The bytes behind the id and before the payload.
 const HEAD: usize = 8 + 2 + 8 + 1;
 
+/// Groups the messages of an entry by their topics, in order: a command of Redis for each message
+/// would cost several times as much as the entry itself. The groups are not empty.
+pub(super) fn by_topic(kept: &[Kept]) -> Vec<Vec<&Kept>> {
+    let mut groups: Vec<Vec<&Kept>> = Vec::new();
+    let mut places = HashMap::new();
+    for kept in kept {
+        let place = *places.entry(&kept.topic).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(kept),
+            None => groups.push(vec![kept]),
+        }
+    }
+    groups
+}
+
+/// Adds the arguments for messages of one topic: its limits, and as many of the last messages as
+/// the history can have.
+pub(super) fn add(command: &mut Cmd, generation: Generation, kept: &[&Kept]) {
+    let Some(last) = kept.last() else {
+        return;
+    };
+    let limits = last.limits;
+    let most = usize::try_from(limits.messages.get()).unwrap_or(usize::MAX);
+    let kept = &kept[kept.len().saturating_sub(most)..];
+    command.arg(limits.messages.get());
+    command.arg(super::milliseconds(limits.keep));
+    command.arg(kept.len());
+    for kept in kept {
+        command.arg(pack(generation, kept));
+    }
+}
+
 /// The form of a message without the id of its entry.
-pub(super) fn pack(generation: Generation, kept: &Kept) -> Vec<u8> {
+fn pack(generation: Generation, kept: &Kept) -> Vec<u8> {
     let payload = kept.message.as_bytes();
     let mut packed = Vec::with_capacity(HEAD + payload.len());
     packed.extend_from_slice(&generation.0.to_be_bytes());

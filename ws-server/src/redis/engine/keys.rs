@@ -51,11 +51,11 @@ impl Keys {
         format!("{}{{{LAYOUT_TAG}}}", self.prefix)
     }
 
-    /// Adds the keys for opening a lane.
-    pub(super) fn add_opened(&self, command: &mut Cmd, lane: Lane) {
+    /// Adds the keys for opening a lane, with that of its relayed entries.
+    pub(super) fn add_opened(&self, command: &mut Cmd, lane: Lane, relayed: &str) {
         command.arg(3).arg(self.generation(lane));
         command.arg(self.of_lane(lane, "log:"));
-        command.arg(self.relayed(lane));
+        command.arg(relayed);
     }
 
     /// Adds the keys of members.

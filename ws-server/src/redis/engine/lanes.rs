@@ -1,7 +1,7 @@
 //! What the engine knows of each lane.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::redis::ConnectionInfo;
@@ -39,6 +39,8 @@ pub(super) struct OpenLane {
     pub(super) server: ServerId,
     /// How to connect to it.
     pub(super) node: ConnectionInfo,
+    /// The key of the log.
+    pub(super) log: Arc<str>,
 }
 
 /// The lanes of an engine, and the nodes whose members it has recorded.
@@ -97,12 +99,17 @@ impl LaneStates {
         state.counted = None;
     }
 
-    /// The server on which the lane was opened in this generation.
-    pub(super) fn server(&self, lane: Lane, generation: Generation) -> Option<ServerId> {
+    /// The key of a lane's log, if the lane was opened in this generation and on this server.
+    pub(super) fn log(
+        &self,
+        lane: Lane,
+        generation: Generation,
+        server: &ServerId,
+    ) -> Option<Arc<str>> {
         let lanes = self.lock();
         let open = lanes[lane.index()].open.as_ref();
-        let open = open.filter(|open| open.generation == generation);
-        open.map(|open| open.server.clone())
+        let open = open.filter(|open| open.generation == generation && open.server == *server);
+        open.map(|open| open.log.clone())
     }
 
     /// How the lane was opened last.

@@ -30,7 +30,7 @@ impl Shared {
             None => false,
         };
         let arguments = |command: &mut Cmd| {
-            self.keys.add_opened(command, lane);
+            self.keys.add_opened(command, lane, &self.relayed(lane));
             command.arg(&server.run).arg(&server.replication);
             command.arg(keys::generation(proposed));
             let marker = marker(proposed);
@@ -63,6 +63,7 @@ impl Shared {
                 generation: opened.generation,
                 server: server.clone(),
                 node: live.connected.node.clone(),
+                log: self.keys.log(lane, opened.generation).into(),
             },
             end,
         );

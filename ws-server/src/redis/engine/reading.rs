@@ -11,19 +11,18 @@ use futures::future::join_all;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 use ws_core::log::shared::{Census, EngineError, LaneRead, Opened, READ_WAIT, ReadFrom};
-use ws_core::log::{EntryId, Generation};
+use ws_core::log::{EntryId, Generation, Lane};
 
 use super::super::Redis;
 use super::super::channel::Live;
-use super::seals::{ENTRY, Place, SEAL};
+use super::seals::{ENTRY, LANE, Place, SEAL};
 use super::{Shared, scripts, unexpected};
-
-/// Entries with their ids, in order.
-type Entries = Vec<(EntryId, Bytes)>;
 
 /// An entry as a stream has it; empty without the fields that this crate writes.
 struct StreamEntry {
     id: EntryId,
+    /// Of a relayed entry.
+    lane: Option<Lane>,
     entry: Bytes,
     seal: Option<Bytes>,
 }
@@ -165,7 +164,10 @@ impl Shared {
         }
         let (this, from) = (self.clone(), from.to_vec());
         tokio::spawn(async move {
-            let (command, _) = this.xread(&from, 1, Wait::ForEntries);
+            let log = |from: &ReadFrom| this.keys.log(from.lane, from.generation).into();
+            let mut keys: Vec<_> = from.iter().map(log).collect();
+            keys.push(this.relayed(from[0].lane));
+            let command = this.xread(&from, &keys, 1, Wait::ForEntries);
             let channel = &this.servers.of(from[0].lane).links.wait;
             if channel.send(&command).await.is_err() {
                 sleep(PAUSE).await;
@@ -175,24 +177,25 @@ impl Shared {
         });
     }
 
-    /// The command that reads new entries of these lanes, and the keys of its streams.
-    fn xread(&self, from: &[ReadFrom], most: usize, wait: Wait) -> (Cmd, Vec<String>) {
-        let log = |from: &ReadFrom| self.keys.log(from.lane, from.generation);
-        let mut keys: Vec<_> = from.iter().map(log).collect();
-        keys.extend(from.iter().map(|from| self.keys.relayed(from.lane)));
+    /// The command that reads new entries of lanes of one server, with the keys of their logs and that
+    /// of their relayed entries. The fewer keys, the less it costs Redis to wait for entries.
+    fn xread(&self, from: &[ReadFrom], keys: &[Arc<str>], most: usize, wait: Wait) -> Cmd {
         let mut command = ::redis::cmd("XREAD");
         command.arg("COUNT").arg(most);
         if wait == Wait::ForEntries {
             command.arg("BLOCK").arg(super::milliseconds(READ_WAIT));
         }
-        command.arg("STREAMS").arg(&keys);
+        command.arg("STREAMS");
+        for key in keys {
+            command.arg(&**key);
+        }
         for from in from {
             command.arg(id_text(from.after));
         }
-        for from in from {
-            command.arg(id_text(from.relayed_after));
-        }
-        (command, keys)
+        // All lanes that are read have had everything up to the last one.
+        let relayed = from.iter().map(|from| from.relayed_after).max();
+        command.arg(id_text(relayed.unwrap_or(EntryId::ZERO)));
+        command
     }
 
     /// Reads new entries of lanes of one server.
@@ -208,36 +211,55 @@ impl Shared {
         }
         let channel = &redis.links.read;
         let live = channel.live().await.map_err(EngineError::from)?;
-        for from in from {
-            self.check_generation(from.lane, from.generation, &live)?;
-        }
-        let (command, keys) = self.xread(from, most, wait);
+        let log = |from: &ReadFrom| self.log(from.lane, from.generation, &live);
+        let mut keys = from.iter().map(log).collect::<Result<Vec<_>, _>>()?;
+        keys.push(self.relayed(from[0].lane));
+        let command = self.xread(from, &keys, most, wait);
         let answer = channel.send_on(&live, &command).await;
         let answer = answer.map_err(EngineError::from)?;
         let mut streams = streams(answer).ok_or_else(|| unexpected(redis, "XREAD"))?;
-        let (logs, relayed) = keys.split_at(from.len());
+        let mut entries_of = |key: &Arc<str>| streams.remove(key.as_bytes()).unwrap_or_default();
         let mut reads = Vec::with_capacity(from.len());
-        for ((from, log), relayed) in from.iter().zip(logs).zip(relayed) {
-            let mut entries_of = |key: &String, place| {
-                let entries = streams.remove(key.as_bytes()).unwrap_or_default();
-                self.check(entries, place)
-            };
+        for (from, log) in from.iter().zip(&keys) {
+            let entries = entries_of(log).into_iter();
+            let place = Place::Log(from.lane, from.generation);
             reads.push(LaneRead {
                 lane: from.lane,
                 generation: from.generation,
-                entries: entries_of(log, Place::Log(from.lane, from.generation)),
-                relayed: entries_of(relayed, Place::Relayed(from.lane)),
+                entries: entries.map(|entry| self.check(entry, place)).collect(),
+                relayed: Vec::new(),
                 census: None,
             });
         }
+        let relayed = entries_of(&keys[from.len()]);
+        self.add_relayed(&mut reads, relayed).await;
         self.count(redis, &live, from, &mut reads, most).await?;
         Ok(reads)
     }
 
-    fn check(&self, entries: Vec<StreamEntry>, place: Place) -> Entries {
-        let check =
-            |StreamEntry { id, entry, seal }| (id, self.seals.check(place, entry, seal.as_deref()));
-        entries.into_iter().map(check).collect()
+    /// Adds relayed entries to the reads of their lanes.
+    async fn add_relayed(&self, reads: &mut [LaneRead], relayed: Vec<StreamEntry>) {
+        let mut is_skipped = false;
+        for entry in relayed {
+            // One of another program counts for the first lane.
+            let lane = entry.lane.unwrap_or(reads[0].lane);
+            match reads.iter_mut().find(|read| read.lane == lane) {
+                Some(read) => read.relayed.push(self.check(entry, Place::Relayed(lane))),
+                None => is_skipped = true,
+            }
+        }
+        let is_empty = |read: &LaneRead| read.entries.is_empty() && read.relayed.is_empty();
+        if is_skipped && reads.iter().all(is_empty) {
+            // Their lane is not open. Until it is, the same read finds them again at once.
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn check(&self, entry: StreamEntry, place: Place) -> (EntryId, Bytes) {
+        let StreamEntry {
+            id, entry, seal, ..
+        } = entry;
+        (id, self.seals.check(place, entry, seal.as_deref()))
     }
 
     /// Counts the entries of the lanes from which some may have been removed unread.
@@ -332,14 +354,27 @@ fn entry(entry: Value) -> Option<StreamEntry> {
         _ => Bytes::new(),
     };
     let texts: Vec<Bytes> = fields.into_iter().map(text).collect();
-    let (entry, seal) = match &texts[..] {
+    let (lane, texts) = match &texts[..] {
+        [name, lane, texts @ ..] if name == LANE => (lane_of(lane), texts),
+        texts => (None, texts),
+    };
+    let (entry, seal) = match texts {
         [name, entry] if name == ENTRY => (entry.clone(), None),
         [name, entry, seal_name, seal] if name == ENTRY && seal_name == SEAL => {
             (entry.clone(), Some(seal.clone()))
         }
         _ => (Bytes::new(), None),
     };
-    Some(StreamEntry { id, entry, seal })
+    Some(StreamEntry {
+        id,
+        lane,
+        entry,
+        seal,
+    })
+}
+
+fn lane_of(text: &[u8]) -> Option<Lane> {
+    std::str::from_utf8(text).ok()?.parse().ok().map(Lane)
 }
 
 /// Reads the answer of the script that opens a lane: the lane, and its last entry.

@@ -93,9 +93,9 @@ return {generation, text(info['entries-added']), text(info['length']), first,
 );
 
 /// Keys: log, the last number whose messages were kept, histories. Arguments: entry, seal, number,
-/// time to live of the number; for each history: message, length, time to live. Returns the id, or
-/// nothing if the log does not exist. An error of a command after the first write is returned with the
-/// code `PARTIAL` in front: the entry is in the log.
+/// time to live of the number; for each history: length, time to live, number of messages,
+/// messages. Returns the id, or nothing if the log does not exist. An error of a command after the
+/// first write is returned with the code `PARTIAL` in front: the entry is in the log.
 pub(super) static APPEND: Script = Script::new(
     "append",
     concat!(
@@ -106,11 +106,15 @@ if not id then return false end
 local function keep()
   if tonumber(ARGV[3]) <= tonumber(redis.call('GET', KEYS[2]) or '0') then return end
   redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+  local at, prefix = 5, id .. ' '
   for i = 3, #KEYS do
-    local at = 5 + (i - 3) * 3
-    redis.call('RPUSH', KEYS[i], id .. ' ' .. ARGV[at])
-    redis.call('LTRIM', KEYS[i], -ARGV[at + 1], -1)
-    redis.call('PEXPIRE', KEYS[i], ARGV[at + 2])
+    local count, kept = tonumber(ARGV[at + 2]), {}
+    for k = 1, count do kept[k] = prefix .. ARGV[at + 2 + k] end
+    if redis.call('RPUSH', KEYS[i], unpack(kept)) > tonumber(ARGV[at]) then
+      redis.call('LTRIM', KEYS[i], -ARGV[at], -1)
+    end
+    redis.call('PEXPIRE', KEYS[i], ARGV[at + 1])
+    at = at + 3 + count
   end
 end
 local kept, failure = pcall(keep)

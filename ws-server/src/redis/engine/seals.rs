@@ -5,7 +5,9 @@ use bytes::Bytes;
 use ws_core::log::{EntrySeals, Generation, Lane};
 use ws_core::throttle::LogThrottle;
 
-/// The fields of an entry in a stream, and that of its seal.
+/// The fields of an entry in a stream: that of its lane, which only relayed ones have, the entry, and
+/// its seal.
+pub(super) const LANE: &str = "l";
 pub(super) const ENTRY: &str = "e";
 pub(super) const SEAL: &str = "s";
 

@@ -36,7 +36,7 @@ impl Shared {
         let arguments = |command: &mut Cmd| {
             command.arg(3).arg(self.keys.log(lane, generation));
             command.arg(self.keys.generation(lane));
-            command.arg(self.keys.relayed(lane));
+            command.arg(&*self.relayed(lane));
             command.arg(milliseconds(WINDOW_AGE)).arg(share);
             command.arg(milliseconds(TTL)).arg(reason);
         };
