@@ -41,6 +41,8 @@ mod site;
 mod slow;
 mod stopping;
 mod streams;
+#[cfg(unix)]
+mod terminated;
 mod tls;
 mod visitors;
 mod visits;
