@@ -32,6 +32,8 @@ mod stats;
 
 #[cfg(feature = "cluster")]
 pub use cluster::{ClusterNode, ClusterOptions, ClusterView};
+#[cfg(feature = "cluster")]
+pub(crate) use cluster::{ForwardedPost, HostedPosts, PostOutcome, PostStream, StreamOwner};
 pub use pages::PagesOf;
 pub use permits::{NoPermit, Permit};
 
@@ -96,6 +98,9 @@ struct HubShared {
     /// Handles the messages of pages that have no handler of their own.
     page_hook: pages::PageHook,
     counters: HubCounters,
+    /// POSTs that reach another server than their stream.
+    #[cfg(feature = "cluster")]
+    posts: Arc<cluster::Posts>,
     /// `None` admits any number.
     handshakes: Option<handshakes::HandshakeRate>,
     #[cfg(feature = "cluster")]
@@ -174,6 +179,8 @@ impl Hub {
             pages,
             page_hook: pages::PageHook::default(),
             counters,
+            #[cfg(feature = "cluster")]
+            posts: Arc::default(),
             handshakes: limits.handshakes.map(handshakes::HandshakeRate::new),
             #[cfg(feature = "cluster")]
             disconnects: cluster::Disconnects::default(),

@@ -7,10 +7,15 @@
 //! Between the two, a connection runs that is the same as over a WebSocket: `HttpTransport`
 //! converts lines into the frames of a client, and the frames of the server into lines. So limits,
 //! the takeover of a page, pings and drains need no second implementation.
+//!
+//! A POST that reaches another server than its stream is passed on through the log that both share
+//! (`elsewhere`).
 
 use std::collections::HashMap;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
@@ -18,12 +23,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::extract::Visitor;
-use crate::hub::Permit;
+use crate::hub::{Hub, Permit};
 use crate::outbox::Io;
 use crate::page::Page;
 use crate::route::Route;
 use crate::session::{Session, SessionId};
 
+#[cfg(not(feature = "cluster"))]
+mod alone;
+#[cfg(feature = "cluster")]
+mod elsewhere;
 mod pipe;
 mod response;
 #[cfg(test)]
@@ -31,6 +40,9 @@ mod tests;
 mod transport;
 mod up;
 
+#[cfg(not(feature = "cluster"))]
+use alone as elsewhere;
+pub use elsewhere::PostElsewhere;
 pub use response::ResponseLines;
 
 use crate::wire::{OverHttp, json};
@@ -44,6 +56,12 @@ pub const PAGE_POST_TYPE: &str = "application/vnd.ws-server.page.v1";
 /// The query parameter of the attachment, in a POST with messages.
 pub const ATTACHMENT_PARAMETER: &str = "attachment";
 
+/// The query parameter of the number of a POST with messages.
+pub const NUMBER_PARAMETER: &str = "post";
+
+/// The number of a POST among those of its attachment, given by the client.
+pub type PostNumber = NonZeroU64;
+
 /// The maximum number of POSTs of one attachment at a time: one whose messages are being read, and
 /// the one that a page sends when it is closed.
 const MAX_POSTS: usize = 2;
@@ -53,7 +71,8 @@ const MAX_POSTS: usize = 2;
 pub struct Owner {
     page: String,
     session: SessionId,
-    route: usize,
+    /// The pattern of the route.
+    route: String,
 }
 
 impl Owner {
@@ -62,7 +81,7 @@ impl Owner {
         Some(Self {
             page: visitor.page.as_ref().map(Page::id)?.to_owned(),
             session: visitor.session.as_ref().map(Session::id)?,
-            route: Arc::as_ptr(&route.endpoint).addr(),
+            route: route.path.clone(),
         })
     }
 }
@@ -115,31 +134,36 @@ impl Attachments {
     }
 
     /// Creates an attachment: the transport of its connection, and the lines of its response.
-    /// `limit` is the largest body of a POST with messages, in bytes; the page gets to know it. Both
-    /// the transport and the lines keep the permit until they are dropped.
+    /// `limit` is the largest body of a POST with messages, in bytes; the page gets to know it, or
+    /// what other servers pass on if that is less. Both the transport and the lines keep the permit
+    /// until they are dropped.
     pub fn attach(
         self: &Arc<Self>,
+        hub: &Hub,
         owner: Owner,
         limit: usize,
         permit: Permit,
     ) -> (Io, ResponseLines) {
-        let token = token();
+        let token = elsewhere::token(hub, &owner).unwrap_or_else(token);
         let permit = Arc::new(permit);
         let pipe = Arc::new(Pipe::default());
         pipe.push_line(&json(&OverHttp::Open {
             attachment: &token,
-            limit,
+            limit: elsewhere::largest_everywhere(hub, limit),
         }));
-        let attachment = Attachment {
+        let attachment = Arc::new(Attachment {
             owner,
             pipe: pipe.clone(),
             posts: Semaphore::new(MAX_POSTS),
             turn: Semaphore::new(1),
-        };
-        self.lock().insert(token.clone(), Arc::new(attachment));
+            last_number: AtomicU64::new(0),
+        });
+        let hosted = elsewhere::host(hub, &token, &attachment);
+        self.lock().insert(token.clone(), attachment);
         let registered = Registration {
             attachments: self.clone(),
             token,
+            _hosted: hosted,
         };
         let transport = HttpTransport::new(pipe.clone(), registered, permit.clone());
         (Box::new(transport).into(), ResponseLines::new(pipe, permit))
@@ -174,6 +198,7 @@ fn token() -> String {
 struct Registration {
     attachments: Arc<Attachments>,
     token: String,
+    _hosted: elsewhere::Hosted,
 }
 
 impl Drop for Registration {
@@ -197,6 +222,8 @@ pub struct Attachment {
     posts: Semaphore,
     /// The permit of the POST whose messages are read. It is fair, so POSTs are read in the order of their arrival.
     turn: Semaphore,
+    /// The highest number of a POST whose frames the connection has got; it changes in a turn.
+    last_number: AtomicU64,
 }
 
 impl fmt::Debug for Attachment {
@@ -214,6 +241,9 @@ pub enum PostError {
     Busy,
     /// The connection has ended: the page must attach again.
     Ended,
+    /// The server of the attachment cannot be reached, or has not answered in time. The messages may
+    /// have been read, so a POST that repeats them must have the same number.
+    Unavailable,
 }
 
 /// The turn of one POST.
@@ -241,13 +271,23 @@ impl Attachment {
 
 impl PostTurn<'_> {
     /// Passes the lines of a body to the connection, and waits until it has read them. The wait is
-    /// back-pressure: a connection reads no further than its limits allow.
+    /// back-pressure: a connection reads no further than its limits allow. A POST whose number is not
+    /// higher than that of an earlier one repeats it, and only waits.
     ///
     /// # Errors
     ///
     /// [`PostError::Ended`] if the connection ends before it has read them all.
-    pub async fn send(self, body: &[u8]) -> Result<(), PostError> {
-        let frames = up::frames(body);
-        self.attachment.pipe.send(frames).await
+    pub async fn send(self, number: Option<PostNumber>, body: &[u8]) -> Result<(), PostError> {
+        let Attachment {
+            pipe, last_number, ..
+        } = self.attachment;
+        pipe.read_by_connection().await?;
+        let is_new = number.is_none_or(|number| {
+            last_number.fetch_max(number.get(), Ordering::Relaxed) < number.get()
+        });
+        if is_new {
+            pipe.push_frames(&up::frames(body));
+        }
+        pipe.read_by_connection().await
     }
 }

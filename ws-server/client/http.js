@@ -18,9 +18,11 @@ export class HttpSocket {
   #limit;
   #unsent = [];
   #posting = false;
-  #timer; // for the first line
+  #number = 0; // of the last request with messages
+  #timer; // for the first line, or an attempt
   #probeTimer;
   #probe;
+  #ended; // the Close of this stream
   #socket; // after the return to WebSockets
 
   constructor(owner, memory, address, options) {
@@ -153,11 +155,18 @@ export class HttpSocket {
     return { size, lines: this.#unsent.slice(0, count) };
   }
 
-  async #request(lines, more) {
-    const { fetch = globalThis.fetch } = this.#options;
+  // A request that the server cannot take now is repeated: its number has an effect once.
+  async #request(lines, more, number = (this.#number += 1)) {
+    const { fetch = globalThis.fetch, random } = this.#options;
     const init = { ...POST, signal: this.#life.signal, body: lines.join("\n"), ...more };
     try {
-      return (await fetch(this.#url, init)).status;
+      const { status, headers } = await fetch(`${this.#url}&post=${number}`, init);
+      if (!/429|503/.test(status)) return status;
+      const after = Number(headers.get("retry-after"));
+      await new Promise((resume) => {
+        this.#timer = setTimeout(resume, (after || 1) * 1000 * (1 + random() / 2));
+      });
+      return this.#request(lines, more, number);
     } catch {}
   }
 
@@ -197,11 +206,14 @@ export class HttpSocket {
     this.#phase = 3;
     this.#life.abort();
     this.#stopTimers();
-    // If a probe has taken the page and is in progress, its outcome decides.
-    const isOwn = code === 4409 && reason === RECONNECTED;
-    if (isOwn && this.#probe) return;
+    // If another connection has the page and a probe is in progress, its outcome decides: it has
+    // taken the page, or may take it from a duplicate of the tab before its end arrives there.
+    const isTaken = code === 4409;
+    const isOwn = isTaken && reason === RECONNECTED;
+    this.#ended = { code: isOwn ? 1006 : code, reason, response };
+    if (isTaken && this.#probe) return;
     this.#dropProbe();
-    this.onclose({ code: isOwn ? 1006 : code, reason, response });
+    this.onclose(this.#ended);
   }
 
   #dropProbe() {
@@ -243,7 +255,7 @@ export class HttpSocket {
     socket.onclose = () => {
       clearTimeout(timer);
       this.#probe = undefined;
-      if (this.#phase === 3) this.onclose({ code: 1006, reason: "" });
+      if (this.#phase === 3) this.onclose(this.#ended);
       else this.#schedule();
     };
   }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
@@ -18,7 +18,10 @@ use tokio::time::timeout;
 use ws_core::admit::{self, AdmittedPost, QueryParameter};
 use ws_core::error::Refusal;
 use ws_core::extract::Params;
-use ws_core::over_http::{ATTACHMENT_PARAMETER, Attachments, Owner, PAGE_POST_TYPE, PostError};
+use ws_core::over_http::{
+    ATTACHMENT_PARAMETER, Attachments, NUMBER_PARAMETER, Owner, PAGE_POST_TYPE, PostElsewhere,
+    PostError, PostNumber,
+};
 use ws_core::route::Route;
 
 use crate::body::{BodyLost, WsBody};
@@ -162,7 +165,7 @@ async fn open(
     }
     let (admitted, permit) = admitted.open(&shared.hub, arrival.uri, arrival.headers, params)?;
     let opened = route.open(admitted)?.run().await?;
-    let (transport, lines) = attachments.attach(owner, largest_body(&route), permit);
+    let (transport, lines) = attachments.attach(&shared.hub, owner, largest_body(&route), permit);
     opened.start(transport, &[]);
     let mut response = Response::new(WsBody::from(lines));
     let media_type = HeaderValue::from_static(PAGE_POST_TYPE);
@@ -175,7 +178,19 @@ fn largest_body(route: &Route) -> usize {
     route.endpoint.limits().max_message.saturating_add(1)
 }
 
-/// Passes the messages of a page to its connection.
+/// Returns the number that a query gives to a POST, if it gives one.
+fn number(uri: &Uri) -> Result<Option<PostNumber>, Refusal> {
+    let number = match admit::parameter(uri, NUMBER_PARAMETER) {
+        QueryParameter::Absent => return Ok(None),
+        // A sign is none of a number.
+        QueryParameter::Once(text) if !text.starts_with('+') => text.parse().ok(),
+        QueryParameter::Once(_) | QueryParameter::Repeated => None,
+    };
+    let refused = || Refusal::BAD_REQUEST.body("the query contains no valid number of the POST");
+    number.map(Some).ok_or_else(refused)
+}
+
+/// Passes the messages of a page to its connection, on this server or another one.
 async fn receive(
     shared: &ServerShared,
     found: &FoundStream,
@@ -183,23 +198,37 @@ async fn receive(
     attachment: &str,
     body: impl Stream<Item = Result<Bytes, BodyLost>> + Send,
 ) -> Result<Response<WsBody>, Refusal> {
-    let ended =
-        || Refusal::CONFLICT.body("the attachment has ended, or is of another page: attach again");
-    let refused = |error| match error {
-        PostError::Busy => Refusal::TOO_MANY_REQUESTS
-            .body("the page sends other messages; send one POST at a time"),
-        PostError::Ended => ended(),
-    };
+    let number = number(&arrival.uri)?;
     let (_, owner) = admit_owner(shared, &found.route, arrival).await?;
-    let found_attachment = found.attachments.find(attachment, &owner);
-    let attachment = found_attachment.ok_or_else(ended)?;
-    let turn = attachment.turn().await.map_err(refused)?;
+    let (hub, time) = (&shared.hub, shared.limits.body_timeout);
     let limit = largest_body(&found.route);
-    let body = read(limit, shared.limits.body_timeout, &arrival.headers, body).await?;
-    turn.send(&body).await.map_err(refused)?;
+    let read = async |limit| read(limit, time, &arrival.headers, body).await;
+    if let Some(attachment) = found.attachments.find(attachment, &owner) {
+        let turn = attachment.turn().await.map_err(post_refused)?;
+        let body = read(limit).await?;
+        turn.send(number, &body).await.map_err(post_refused)?;
+    } else {
+        let post = PostElsewhere::begin(hub, attachment, &owner).map_err(post_refused)?;
+        let body = read(post.largest_body(limit)).await?;
+        post.send(number, body).await.map_err(post_refused)?;
+    }
     let mut response = Response::new(WsBody::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
+}
+
+/// The client repeats a POST with the same number after a status with `Retry-After`.
+fn post_refused(error: PostError) -> Refusal {
+    let later = |refusal: Refusal| refusal.header(RETRY_AFTER, HeaderValue::from_static("1"));
+    match error {
+        PostError::Busy => later(Refusal::TOO_MANY_REQUESTS)
+            .body("the page sends other messages; send one POST at a time"),
+        PostError::Ended => {
+            Refusal::CONFLICT.body("the attachment has ended, or is of another page: attach again")
+        }
+        PostError::Unavailable => later(Refusal::SERVICE_UNAVAILABLE)
+            .body("the server of the attachment cannot be reached; try again"),
+    }
 }
 
 /// Reads a body of at most this number of bytes, within this time.

@@ -8,6 +8,7 @@ use crate::client::{Client, upgrade};
 use crate::running::{Reporter, Reports, Running};
 
 mod attacks;
+mod balanced;
 mod endings;
 mod kit;
 mod refusals;

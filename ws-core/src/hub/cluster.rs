@@ -17,10 +17,13 @@ use crate::topic::{SharedLog, Topics};
 
 mod applied;
 mod disconnect;
+mod posts;
 mod view;
 
 use applied::HubState;
 pub(super) use disconnect::Disconnects;
+pub(in crate::hub) use posts::Posts;
+pub(crate) use posts::{ForwardedPost, HostedPosts, PostOutcome, PostStream, StreamOwner};
 pub use view::{ClusterNode, ClusterView};
 
 /// The options of a server that shares its log with others. All of them must have the same lanes.

@@ -119,8 +119,12 @@ impl Lanes {
             .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
             });
-        let mixed = hash ^ hash >> 32;
-        let lane = mixed % u64::from(self.0.get());
+        self.of_hash(hash ^ hash >> 32)
+    }
+
+    /// The lane of what has this hash.
+    pub(crate) fn of_hash(self, hash: u64) -> Lane {
+        let lane = hash % u64::from(self.0.get());
         Lane(u16::try_from(lane).unwrap_or_default())
     }
 }

@@ -47,7 +47,7 @@ mod memory;
 #[cfg(test)]
 mod model_tests;
 
-pub(crate) use append::{AppendError, AppendLimits};
+pub(crate) use append::{AppendError, AppendLimits, Bounded};
 pub(crate) use earlier::PositionedMessage;
 pub use engine::{
     Append, Census, Engine, EngineError, HistoryMessage, Kept, LaneRead, MemberChange, Opened,

@@ -62,6 +62,9 @@ impl Pipe {
     }
 
     /// Adds frames of the client.
+    ///
+    /// The frames of an aborted POST stay, because the connection may have read a part of them. Each
+    /// POST waits for earlier ones first, so the frames of at most one body are unread.
     pub(super) fn push_frames(&self, frames: &[u8]) {
         let mut state = self.lock();
         state.up.extend_from_slice(frames);
@@ -70,15 +73,8 @@ impl Pipe {
         wake(waker);
     }
 
-    /// Adds frames of the client when the connection has read all earlier ones, and waits until it
-    /// has read these.
-    ///
-    /// The frames of an aborted POST stay, because the connection may have read a part of them. Since
-    /// the next POST waits for them, the frames of at most one body are unread.
-    pub(super) async fn send(&self, frames: Vec<u8>) -> Result<(), PostError> {
-        poll_fn(|cx| self.poll_read_by_connection(cx)).await?;
-        self.push_frames(&frames);
-        drop(frames);
+    /// Waits until the connection has read all frames.
+    pub(super) async fn read_by_connection(&self) -> Result<(), PostError> {
         poll_fn(|cx| self.poll_read_by_connection(cx)).await
     }
 

@@ -14,11 +14,11 @@ use crate::limits::ServerLimits;
 use crate::protocol::encoder::{encode, encode_binary, encode_close, encode_text};
 use crate::protocol::{Decoder, Event, Incoming, OpCode, Role};
 
-fn owner(page: &str, session: u8, route: usize) -> Owner {
+fn owner(page: &str, session: u8, route: &str) -> Owner {
     Owner {
         page: page.to_owned(),
         session: SessionId::from_bytes([session; 16]),
-        route,
+        route: route.to_owned(),
     }
 }
 
@@ -38,10 +38,11 @@ struct Attached {
 impl Attached {
     fn new() -> Self {
         let attachments = Arc::<Attachments>::default();
-        let permit = take_permit(&Hub::default()).unwrap();
-        let (io, lines) = attachments.attach(owner("P", 1, 1), 1000, permit);
+        let hub = Hub::default();
+        let permit = take_permit(&hub).unwrap();
+        let (io, lines) = attachments.attach(&hub, owner("P", 1, "/1"), 1000, permit);
         let token = attachments.lock().keys().next().unwrap().clone();
-        let attachment = attachments.find(&token, &owner("P", 1, 1)).unwrap();
+        let attachment = attachments.find(&token, &owner("P", 1, "/1")).unwrap();
         let mut attached = Self {
             attachments,
             attachment,
@@ -164,7 +165,7 @@ async fn a_post_is_done_when_the_connection_has_read_its_messages() {
     assert_eq!(attached.read(), None);
     let attachment = attached.attachment.clone();
     let turn = attachment.turn().await.unwrap();
-    let mut send = Box::pin(turn.send(b"one\ntwo"));
+    let mut send = Box::pin(turn.send(None, b"one\ntwo"));
     assert_eq!(send.as_mut().now_or_never(), None);
     let mut bytes = attached.read().unwrap();
     assert_eq!(send.now_or_never(), Some(Ok(())));
@@ -176,7 +177,10 @@ async fn a_post_is_done_when_the_connection_has_read_its_messages() {
         };
         assert_eq!(text.as_str(), expected);
     }
-    assert_eq!(attachment.turn().await.unwrap().send(b"").await, Ok(()));
+    assert_eq!(
+        attachment.turn().await.unwrap().send(None, b"").await,
+        Ok(())
+    );
 }
 
 #[tokio::test]
@@ -184,7 +188,7 @@ async fn a_post_that_the_connection_does_not_read_before_its_end_is_refused() {
     let attached = Attached::new();
     let attachment = attached.attachment.clone();
     let turn = attachment.turn().await.unwrap();
-    let mut send = Box::pin(turn.send(b"one"));
+    let mut send = Box::pin(turn.send(None, b"one"));
     assert_eq!(send.as_mut().now_or_never(), None);
     assert_eq!(attached.attachments.count(), 1);
     drop(attached.io);
@@ -198,12 +202,12 @@ async fn aborted_posts_leave_at_most_one_body_unread() {
     let attachment = attached.attachment.clone();
     for body in [b"one", b"two", b"six"] {
         let turn = attachment.turn().await.unwrap();
-        assert_eq!(turn.send(body).now_or_never(), None);
+        assert_eq!(turn.send(None, body).now_or_never(), None);
     }
     assert_eq!(attached.read().unwrap(), up::frames(b"one"));
     assert_eq!(attached.read(), None);
     let turn = attachment.turn().await.unwrap();
-    assert_eq!(turn.send(b"two").now_or_never(), None);
+    assert_eq!(turn.send(None, b"two").now_or_never(), None);
     assert_eq!(attached.read().unwrap(), up::frames(b"two"));
 }
 
@@ -247,10 +251,10 @@ async fn the_last_post_of_a_closed_page_may_follow_the_end_of_its_response() {
     assert_eq!(attached.read(), None);
     let found = attached
         .attachments
-        .find(&attached.token, &owner("P", 1, 1));
+        .find(&attached.token, &owner("P", 1, "/1"));
     let attachment = found.expect("the attachment lasts");
     let turn = attachment.turn().await.unwrap();
-    let mut send = Box::pin(turn.send(br#"{"type":"bye"}"#));
+    let mut send = Box::pin(turn.send(None, br#"{"type":"bye"}"#));
     assert_eq!(send.as_mut().now_or_never(), None);
     assert_eq!(attached.read().unwrap(), up::frames(br#"{"type":"bye"}"#));
     assert_eq!(send.now_or_never(), Some(Ok(())));
@@ -273,7 +277,7 @@ fn the_permit_is_released_when_both_the_connection_and_the_response_are_gone() {
     let is_free = || take_permit(&hub).is_some();
     let attach = || {
         let permit = take_permit(&hub).expect("the permit is free");
-        Arc::<Attachments>::default().attach(owner("P", 1, 1), 1000, permit)
+        Arc::<Attachments>::default().attach(&hub, owner("P", 1, "/1"), 1000, permit)
     };
     let (io, lines) = attach();
     drop(io);
@@ -292,10 +296,14 @@ fn an_attachment_belongs_to_one_page_of_one_session_at_one_route() {
     let Attached {
         attachments, token, ..
     } = &Attached::new();
-    assert!(attachments.find(token, &owner("P", 1, 1)).is_some());
-    for other in [owner("Q", 1, 1), owner("P", 2, 1), owner("P", 1, 2)] {
+    assert!(attachments.find(token, &owner("P", 1, "/1")).is_some());
+    for other in [
+        owner("Q", 1, "/1"),
+        owner("P", 2, "/1"),
+        owner("P", 1, "/2"),
+    ] {
         assert!(attachments.find(token, &other).is_none(), "{other:?}");
     }
-    assert!(attachments.find("", &owner("P", 1, 1)).is_none());
+    assert!(attachments.find("", &owner("P", 1, "/1")).is_none());
     assert_eq!(token.len(), 22);
 }

@@ -167,7 +167,7 @@ test("a request has at most the size that the server accepts, or one message", a
 });
 
 test("a request that fails reconnects, and its messages are sent again", async () => {
-  for (const status of [409, 503, 429, 403, "down"]) {
+  for (const status of [409, 408, 403, 502, "down"]) {
     const { stream, down, posts, statuses } = await forced();
     await down[0].open();
     statuses.push(status);
@@ -180,6 +180,65 @@ test("a request that fails reconnects, and its messages are sent again", async (
     assert.deepEqual(posts.at(-1).lines, [text(1, "a")]);
     stream.close();
   }
+});
+
+test("a request that the server cannot take now is repeated with its number, over the same stream", async () => {
+  for (const status of [503, 429]) {
+    const { stream, down, posts, statuses } = await forced();
+    await down[0].open();
+    statuses.push(status, status);
+    stream.send("a");
+    await settle();
+    stream.send("b");
+    await down[0].line(push(1));
+    assert.equal(stream.offset, 1, "the stream goes on");
+    await clock.advance(999);
+    assert.equal(posts.length, 1);
+    await clock.advance(1_001);
+    await settle();
+    const sent = posts.map(({ lines, number }) => [number, ...lines.map(({ id, type }) => id ?? type)]);
+    assert.deepEqual(sent, [["1", 1], ["1", 1], ["1", 1], ["2", 2, "ack"]], status);
+    assert.equal(stream.state.phase, "open");
+    assert.ok(!down[0].aborted);
+    assert.equal(down.length, 1);
+    stream.close();
+  }
+});
+
+test("a request waits for as long as the server asks for, and for no stream that has ended", async () => {
+  const { stream, down, posts, statuses } = await forced();
+  await down[0].open();
+  statuses.push([503, 7]);
+  stream.send("a");
+  await settle();
+  await clock.advance(6_999);
+  assert.equal(posts.length, 1);
+  await clock.advance(1);
+  assert.equal(posts.length, 2);
+  statuses.push(503);
+  stream.send("b");
+  await settle();
+  await down[0].line({ type: "close", code: 1012, reason: "" });
+  await clock.advance(1_000);
+  await down[1].open({ ...WELCOME, seen: 1 });
+  assert.deepEqual(posts.slice(3).map(({ lines }) => lines), [[text(2, "b")]]);
+  stream.close();
+});
+
+test("the last messages of a page are repeated too", async () => {
+  const { stream, down, posts, statuses } = await forced();
+  await down[0].open();
+  statuses.push(503);
+  stream.send("a");
+  await settle();
+  statuses.push(503);
+  stream.close();
+  await settle();
+  await clock.advance(1_000);
+  const sent = posts.map(({ lines, number }) => [number, ...lines.map(({ id, type }) => id ?? type)]);
+  // Another request, so another number.
+  assert.deepEqual(sent, [["1", 1], ["2", 1, "bye"], ["2", 1, "bye"]]);
+  assert.ok(down[0].aborted);
 });
 
 test("a message that is too large ends the stream, as over a WebSocket", async () => {

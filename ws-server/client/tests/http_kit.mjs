@@ -63,10 +63,11 @@ export function server(get = 426) {
       return down.at(-1).response;
     }
     const { body, keepalive } = init;
-    posts.push({ lines: body.split("\n").map((line) => JSON.parse(line)), keepalive });
-    const status = (await statuses.shift()) ?? 204;
+    const number = new URL(url).searchParams.get("post");
+    posts.push({ lines: body.split("\n").map((line) => JSON.parse(line)), keepalive, number });
+    const [status, after] = [(await statuses.shift()) ?? 204].flat();
     if (status === "down") throw new TypeError("network");
-    return new Response(null, { status });
+    return new Response(null, { status, headers: after && { "retry-after": after } });
   };
   fetch.urls = [];
   return { fetch, down, posts, statuses, openings, answer: (status) => (get = status) };

@@ -91,8 +91,24 @@ test("another tab that takes the page is no probe, not even during one", async (
   await clock.advance(30_000);
   const probe = Socket.last;
   await during.down[0].line(SUPERSEDED);
+  assert.equal(probe.readyState, 0, "it may have taken the page from the other tab");
+  probe.drop();
   assert.deepEqual(during.stream.state, superseded);
-  assert.equal(probe.readyState, 3, "the probe takes no page");
+});
+
+test("a probe that takes the page from a duplicate of the tab keeps it: one of both has it", async () => {
+  const { stream, down, events } = await fallenBack(0);
+  await clock.advance(30_000);
+  const probe = Socket.last;
+  // The handshake is on its way when the duplicate takes the page.
+  await down[0].line(SUPERSEDED);
+  probe.open();
+  probe.receive(WELCOME);
+  assert.deepEqual(stream.state, { phase: "open" });
+  probe.receive(push(1));
+  assert.deepEqual(events.at(-1), ["push", { event: "n", data: 1 }]);
+  stream.send("a");
+  assert.deepEqual(probe.sent.map((sent) => JSON.parse(sent)), [text(1, "a")]);
 });
 
 test("responses that are shorter than the delay do not postpone a probe", async () => {

@@ -12,13 +12,13 @@ const served = (text) => text.replace(/^ +/gm, "").replace(/^(\/\/.*)?\n/gm, "")
 
 const FILES = ["client.js", "http.js"];
 
-test("the module has at most 5,000 bytes, gzipped, and its second file at most 2,500", async () => {
+test("the module has at most 5,000 bytes, gzipped, and its second file at most 2,600", async () => {
   const sizes = FILES.map(async (name) => {
     return gzipSync(served(await read(name)), { level: 9 }).length;
   });
   const [client, http] = await Promise.all(sizes);
   assert.ok(client <= 5_000, `${client} bytes`);
-  assert.ok(http <= 2_500, `${http} bytes`);
+  assert.ok(http <= 2_600, `${http} bytes`);
 });
 
 test("the module has no text over several lines, which the server would change", async () => {

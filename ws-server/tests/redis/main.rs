@@ -1,5 +1,6 @@
 //! Redis: each test starts a server of its own.
 
+mod balanced;
 mod browser;
 mod clustered;
 mod connection;

@@ -42,6 +42,17 @@ impl TestPage {
         }
     }
 
+    /// The same page, whose requests reach this server.
+    pub(super) fn at(&self, address: SocketAddr) -> Self {
+        Self {
+            address,
+            browser: self.browser.clone(),
+            id: self.id.clone(),
+            epoch: self.epoch.clone(),
+            base: self.base.clone(),
+        }
+    }
+
     /// The target of a stream that begins behind this offset.
     pub(super) fn target(&self, path: &str, offset: u64) -> String {
         let Self { id, epoch, .. } = self;

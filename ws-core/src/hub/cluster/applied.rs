@@ -62,6 +62,13 @@ impl Apply for HubState {
                     let read = pages.subscription_read(content, author, *incarnation);
                     read.unwrap_or_else(|_| skip_record(shared.node()))
                 }
+                Record::Notice {
+                    kind: NoticeKind::Post,
+                    content,
+                } => {
+                    let read = hub.post_read(content, *incarnation, at.lane, shared.node());
+                    read.unwrap_or_else(|_| skip_record(shared.node()))
+                }
                 Record::Notice { kind, content } => {
                     hub.notice_read((*kind, content), *at, author, shared)
                 }
@@ -74,6 +81,7 @@ impl Apply for HubState {
             Event::Reset { at, reason } => {
                 let reason = *reason;
                 presence.reset_lane(at.lane);
+                hub.inner.posts.reset_lane(at.lane);
                 let interrupted = topics.reset_lane(shared, at.lane);
                 if at.lane != Lane::CONTROL {
                     return interrupted;
@@ -110,6 +118,7 @@ impl Apply for HubState {
         self.with_node(|hub, node| {
             hub.presence().died(node, dead);
             hub.inner.pages.subscriber_died(dead);
+            hub.inner.posts.node_died(dead);
         });
     }
 
@@ -188,7 +197,11 @@ impl Hub {
             }
             NoticeKind::Page => hub.inner.pages.notice_read(content, at, author),
             // The node has done it, or it was applied already.
-            NoticeKind::Leaving | NoticeKind::Subscription => None,
+            NoticeKind::Leaving | NoticeKind::Subscription | NoticeKind::Post => None,
+            NoticeKind::PostOutcome => match hub.post_outcome_read(content, shared.node()) {
+                Ok(()) => None,
+                Err(_) => skip_record(shared.node()),
+            },
             NoticeKind::Disconnect => {
                 let Some(notice) = DisconnectNotice::read(content) else {
                     return skip_record(shared.node());

@@ -291,6 +291,11 @@ impl Node {
         self.shared.options.lanes.of(topic)
     }
 
+    /// The lane of what has this hash.
+    pub(crate) fn lane_of_hash(&self, hash: u64) -> Lane {
+        self.shared.options.lanes.of_hash(hash)
+    }
+
     /// Queues a message. The ticket gets the outcome when the message is in the log and this node
     /// has delivered it, or when that has failed.
     ///

@@ -5,6 +5,8 @@ const DISCONNECT: u8 = 9;
 const LEAVING: u8 = 10;
 const SUBSCRIPTION: u8 = 16;
 const PAGE: u8 = 17;
+const POST: u8 = 18;
+const POST_OUTCOME: u8 = 19;
 
 /// The kinds of notices. Their contents are defined by what applies them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +21,10 @@ pub(crate) enum NoticeKind {
     Subscription,
     /// A page has connected to the author, or is bound to it.
     Page,
+    /// A POST for a stream of another node has reached the author.
+    Post,
+    /// What became of such a POST.
+    PostOutcome,
 }
 
 impl NoticeKind {
@@ -29,6 +35,8 @@ impl NoticeKind {
             Self::Leaving => LEAVING,
             Self::Subscription => SUBSCRIPTION,
             Self::Page => PAGE,
+            Self::Post => POST,
+            Self::PostOutcome => POST_OUTCOME,
         }
     }
 
@@ -39,6 +47,8 @@ impl NoticeKind {
             LEAVING => Some(Self::Leaving),
             SUBSCRIPTION => Some(Self::Subscription),
             PAGE => Some(Self::Page),
+            POST => Some(Self::Post),
+            POST_OUTCOME => Some(Self::PostOutcome),
             _ => None,
         }
     }

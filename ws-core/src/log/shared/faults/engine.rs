@@ -15,7 +15,7 @@ use crate::log::shared::engine::{
     Append, Engine, EngineError, HistoryMessage, LaneRead, MemberChange, Opened, ReadFrom,
     RecordedMember,
 };
-use crate::log::shared::entry::{Body, Entry, Incarnation, Record};
+use crate::log::shared::entry::{Body, Entry, Incarnation, NoticeKind, Record};
 
 /// The connection of one node to a [`FaultyServer`]. Clones share it.
 ///
@@ -65,7 +65,13 @@ fn has_message(append: &Append) -> bool {
     let Ok(entry) = Entry::decode_up_to(append.entry.clone(), u8::MAX) else {
         return false;
     };
-    let is_message = |record: &Record| matches!(record, Record::Message(_));
+    let is_message = |record: &Record| match record {
+        Record::Message(_) => true,
+        Record::Notice { kind, .. } => {
+            matches!(kind, NoticeKind::Post | NoticeKind::PostOutcome)
+        }
+        _ => false,
+    };
     matches!(entry.body, Body::Records(records) if records.iter().any(is_message))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Node, NodeShared};
+use super::{Author, Node, NodeShared};
 use crate::log::shared::entry::{Heartbeat, Incarnation, Versions};
 use crate::log::shared::seen::MAX_INCARNATIONS;
 
@@ -92,6 +92,21 @@ impl NodeReports {
 }
 
 impl Node {
+    /// The id of this node until others take it for dead.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.shared.identity().current
+    }
+
+    /// Whether it is the id of this node, or was.
+    pub(crate) fn is_this(&self, node: Incarnation) -> bool {
+        self.shared.author(node) == Author::This
+    }
+
+    /// Whether this node has read a heartbeat of a node, and not its end.
+    pub(crate) fn is_alive(&self, node: Incarnation) -> bool {
+        self.shared.reports.lock().nodes.contains_key(&node)
+    }
+
     /// The last heartbeats of the living nodes, and whether each is this one.
     pub(crate) fn reports(&self) -> Vec<(NodeReport, bool)> {
         let reports = self.shared.reports.lock();

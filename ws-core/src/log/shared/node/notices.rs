@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{Node, NodeShared, Ticket};
 use crate::log::name::Lane;
 use crate::log::position::Position;
-use crate::log::shared::append::AppendError;
+use crate::log::shared::append::{AppendError, Bounded};
 use crate::log::shared::entry::{NoticeKind, Record};
 use crate::throttle::LogThrottle;
 
@@ -55,6 +56,29 @@ impl Node {
     pub(crate) fn push_notice_once(&self, kind: NoticeKind, content: Bytes, ticket: Ticket) {
         let record = Record::Notice { kind, content };
         self.shared.push_record(Lane::CONTROL, record, ticket);
+    }
+
+    /// Same as [`push_notice_once`](Self::push_notice_once), in any lane.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::Full`] if the queue of the lane bounds it and is full; then the ticket gets no
+    /// outcome.
+    pub(crate) fn push_notice_in(
+        &self,
+        lane: Lane,
+        (kind, content): (NoticeKind, Bytes),
+        bounded: Bounded,
+        ticket: Ticket,
+    ) -> Result<(), AppendError> {
+        let lane = self.shared.lane(lane);
+        let record = Record::Notice { kind, content };
+        let pushed = lane
+            .appender()
+            .push(record, ticket, bounded, Instant::now());
+        pushed.map_err(|(_, error)| error)?;
+        lane.queued.notify_one();
+        Ok(())
     }
 }
 

@@ -66,6 +66,11 @@ impl Node {
             .collect()
     }
 
+    /// Whether a lane was not read to its end for three seconds.
+    pub(crate) fn is_stale(&self, lane: Lane) -> bool {
+        self.shared.lane(lane).is_stale()
+    }
+
     /// Whether the log is unavailable for longer than the limit.
     pub(crate) fn has_failed_closed(&self) -> bool {
         self.shared.outage.is_over_limit.load(Ordering::Relaxed)
