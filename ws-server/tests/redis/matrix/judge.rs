@@ -1,6 +1,7 @@
 //! Judges what clients have received against what was published.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 /// A task that publishes to one topic, one message after another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -128,17 +129,18 @@ impl Record {
             let next = connections.get(index + 1);
             for (source, due) in &connection.due {
                 let last = last.get(source).copied();
-                let missing = self.missing(*source, *due, connection);
-                for number in missing {
+                // After a reset, the next connection is responsible.
+                let until = match connection.end {
+                    End::Open | End::Other => usize::MAX,
+                    End::Reset => next.map_or(usize::MAX, |next| next.due[source]),
+                    End::Left => 0,
+                };
+                let end = until.max(last.map_or(0, |last| last + 1));
+                for number in self.missing(*source, *due..end, connection) {
                     // A reset is about what is behind the last message, not about gaps before it.
                     let is_behind = last.is_none_or(|last| number > last);
                     match connection.end {
-                        End::Reset if is_behind => {
-                            // After it, the next connection is responsible.
-                            let until = next.map_or(usize::MAX, |next| next.due[source]);
-                            verdict.lost_with_notice += u64::from(number < until);
-                        }
-                        End::Left if is_behind => {}
+                        End::Reset if is_behind => verdict.lost_with_notice += 1,
                         _ => verdict.lost_silently += 1,
                     }
                 }
@@ -147,13 +149,19 @@ impl Record {
     }
 
     /// The accepted messages of a source that a connection should have got, and did not.
-    fn missing(&self, source: Source, due: usize, connection: &Connection) -> Vec<usize> {
+    fn missing(
+        &self,
+        source: Source,
+        numbers: Range<usize>,
+        connection: &Connection,
+    ) -> Vec<usize> {
         let received = connection.received.iter();
         let received: BTreeSet<_> = received
             .filter(|line| line.source == source)
             .map(|line| line.number)
             .collect();
-        let outcomes = self.outcomes[&source].iter().enumerate().skip(due);
+        let outcomes = self.outcomes[&source].iter().enumerate();
+        let outcomes = outcomes.take(numbers.end).skip(numbers.start);
         let missing = outcomes.filter(|(number, outcome)| {
             **outcome == Outcome::Accepted && !received.contains(number)
         });
