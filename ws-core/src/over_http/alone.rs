@@ -1,6 +1,7 @@
 //! Without the feature `cluster`, no stream is on another server.
 
 use std::convert::Infallible;
+use std::future::Ready;
 use std::sync::Arc;
 
 use super::{Attachment, Owner, PostError, PostNumber};
@@ -10,9 +11,11 @@ pub(super) const fn token(_: &Hub, _: &Owner) -> Option<String> {
     None
 }
 
-pub(super) type Hosted = ();
+pub(super) struct Hosted;
 
-pub(super) const fn host(_: &Hub, _: &str, _: &Arc<Attachment>) -> Hosted {}
+pub(super) const fn host(_: &Hub, _: &str, _: &Arc<Attachment>) -> Hosted {
+    Hosted
+}
 
 pub(super) const fn largest_everywhere(_: &Hub, limit: usize) -> usize {
     limit
@@ -38,12 +41,7 @@ impl PostElsewhere {
     }
 
     /// Never called.
-    ///
-    /// # Errors
-    ///
-    /// None.
-    #[expect(clippy::unused_async, reason = "it waits with the feature `cluster`")]
-    pub async fn send(self, _: Option<PostNumber>, _: Vec<u8>) -> Result<(), PostError> {
+    pub fn send(self, _: Option<PostNumber>, _: Vec<u8>) -> Ready<Result<(), PostError>> {
         match self.0 {}
     }
 }

@@ -286,7 +286,7 @@ async fn a_post_is_tried_again_after_redis_was_away_and_has_an_effect_once() {
     }
     assert_eq!(status, 204);
     let mut texts = Vec::new();
-    while texts.len() < 2 * MESSAGES as usize {
+    while (texts.len() as u64) < 2 * MESSAGES {
         let line = down.line().await;
         if line["type"] == "text" {
             texts.push(line["data"].as_str().unwrap().to_owned());

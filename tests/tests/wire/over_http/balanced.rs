@@ -7,7 +7,7 @@ use ws_server::cluster::Lanes;
 use ws_server::session::{MemoryStore, Secrets};
 
 use super::*;
-use crate::client::within;
+use crate::client::{until, within};
 
 /// Two servers that share a log and a store of sessions.
 struct Balanced {
@@ -30,16 +30,16 @@ impl Balanced {
             ws.ready().await;
             (Running::start(ws).await, reports)
         };
-        let (a, a_reports) = start(&engines[0]).await;
-        let (b, b_reports) = start(&engines[1]).await;
-        for server in [&a, &b] {
+        let (first, second) = (start(&engines[0]).await, start(&engines[1]).await);
+        let (servers, reports) = ([first.0, second.0], [first.1, second.1]);
+        for server in &servers {
             let knows_both = || server.ws.hub().cluster().unwrap().nodes.len() == 2;
-            crate::client::until("the servers know each other", knows_both).await;
+            until("the servers know each other", knows_both).await;
         }
         Self {
-            servers: [a, b],
+            servers,
             engines,
-            reports: [a_reports, b_reports],
+            reports,
         }
     }
 
@@ -165,7 +165,7 @@ async fn a_stream_goes_on_at_another_server_when_its_own_has_ended() {
     balanced.servers[0].stopped().await;
     let hub = balanced.servers[1].ws.hub();
     let knows_its_end = || hub.cluster().unwrap().nodes.len() == 1;
-    crate::client::until("the end is known", knows_its_end).await;
+    until("the end is known", knows_its_end).await;
     let ping = r#"{"type":"ping"}"#;
     assert_eq!(elsewhere.post("/stream", &down, ping).await, 409);
     let mut down = elsewhere.open("/stream", 0).await;

@@ -77,14 +77,16 @@ impl Posts {
     /// A server has ended, and its streams with it.
     pub(super) fn node_died(&self, dead: Incarnation) {
         let mut state = self.lock();
-        let of_dead = state.forwarded.values_mut().filter(|it| it.to == dead);
-        of_dead.for_each(|it| it.settle(PostOutcome::Ended));
+        for forwarded in state.forwarded.values_mut().filter(|it| it.to == dead) {
+            forwarded.settle(PostOutcome::Ended);
+        }
     }
 
     /// Entries of a lane are lost: POSTs or their outcomes may be among them.
     pub(super) fn reset_lane(&self, lane: Lane) {
         let mut state = self.lock();
-        let in_lane = state.forwarded.values_mut().filter(|it| it.lane == lane);
-        in_lane.for_each(|it| it.settle(PostOutcome::Unavailable));
+        for forwarded in state.forwarded.values_mut().filter(|it| it.lane == lane) {
+            forwarded.settle(PostOutcome::Unavailable);
+        }
     }
 }

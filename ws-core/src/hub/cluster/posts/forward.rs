@@ -19,9 +19,6 @@ use crate::log::{Lane, MAX_MESSAGE};
 /// POSTs of all streams that a server passes on at a time.
 pub(super) const MAX_FORWARDED: usize = 1_024;
 
-/// Bytes of the largest body that is passed on.
-const MAX_BODY: usize = MAX_MESSAGE;
-
 /// How long the server waits for the outcome of a POST: time for the log, and for a handler that is busy
 /// with earlier messages.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,7 +81,7 @@ impl Hub {
 
     /// The largest body of a POST that a server passes on, in bytes; `None` if it shares no log.
     pub(crate) fn max_forwarded_body(&self) -> Option<usize> {
-        self.topics().shared().map(|_| MAX_BODY)
+        self.topics().shared().map(|_| ForwardedPost::MAX_BODY)
     }
 
     /// Applies the outcome of a POST, if this server has passed it on.
@@ -136,10 +133,8 @@ impl Posts {
 }
 
 impl ForwardedPost {
-    /// The largest body that is passed on, in bytes.
-    pub(crate) const fn largest_body(&self) -> usize {
-        MAX_BODY
-    }
+    /// Bytes of the largest body that is passed on.
+    pub(crate) const MAX_BODY: usize = MAX_MESSAGE;
 
     /// Logs the POST, and waits for its outcome for [`OUTCOME_TIMEOUT`]. A POST whose outcome is not
     /// known may still be read; its number prevents that a repeated one is read twice.

@@ -31,7 +31,7 @@ impl StreamOwner {
     }
 }
 
-/// Identifies a stream in the log. It is a digest of the token and the owner: who reads the log cannot
+/// Identifies a stream in the log. It is a digest of the token and the owner: a reader of the log cannot
 /// send a POST to the stream, and a POST of another owner has another address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct StreamAddress([u8; 32]);
