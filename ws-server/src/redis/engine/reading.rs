@@ -167,7 +167,7 @@ impl Shared {
             let log = |from: &ReadFrom| this.keys.log(from.lane, from.generation).into();
             let mut keys: Vec<_> = from.iter().map(log).collect();
             keys.push(this.relayed(from[0].lane));
-            let command = this.xread(&from, &keys, 1, Wait::ForEntries);
+            let command = xread(&from, &keys, 1, Wait::ForEntries);
             let channel = &this.servers.of(from[0].lane).links.wait;
             if channel.send(&command).await.is_err() {
                 sleep(PAUSE).await;
@@ -175,27 +175,6 @@ impl Shared {
             waiter.end();
             this.servers.arrived.notify_one();
         });
-    }
-
-    /// The command that reads new entries of lanes of one server, with the keys of their logs and that
-    /// of their relayed entries. The fewer keys, the less it costs Redis to wait for entries.
-    fn xread(&self, from: &[ReadFrom], keys: &[Arc<str>], most: usize, wait: Wait) -> Cmd {
-        let mut command = ::redis::cmd("XREAD");
-        command.arg("COUNT").arg(most);
-        if wait == Wait::ForEntries {
-            command.arg("BLOCK").arg(super::milliseconds(READ_WAIT));
-        }
-        command.arg("STREAMS");
-        for key in keys {
-            command.arg(&**key);
-        }
-        for from in from {
-            command.arg(id_text(from.after));
-        }
-        // All lanes that are read have had everything up to the last one.
-        let relayed = from.iter().map(|from| from.relayed_after).max();
-        command.arg(id_text(relayed.unwrap_or(EntryId::ZERO)));
-        command
     }
 
     /// Reads new entries of lanes of one server.
@@ -214,7 +193,7 @@ impl Shared {
         let log = |from: &ReadFrom| self.log(from.lane, from.generation, &live);
         let mut keys = from.iter().map(log).collect::<Result<Vec<_>, _>>()?;
         keys.push(self.relayed(from[0].lane));
-        let command = self.xread(from, &keys, most, wait);
+        let command = xread(from, &keys, most, wait);
         let answer = channel.send_on(&live, &command).await;
         let answer = answer.map_err(EngineError::from)?;
         let mut streams = streams(answer).ok_or_else(|| unexpected(redis, "XREAD"))?;
@@ -316,6 +295,27 @@ impl Shared {
             self.states.counted(read.lane, is_end, behind);
         }
     }
+}
+
+/// The command that reads new entries of lanes of one server, with the keys of their logs and that
+/// of their relayed entries. The fewer keys, the less it costs Redis to wait for entries.
+fn xread(from: &[ReadFrom], keys: &[Arc<str>], most: usize, wait: Wait) -> Cmd {
+    let mut command = ::redis::cmd("XREAD");
+    command.arg("COUNT").arg(most);
+    if wait == Wait::ForEntries {
+        command.arg("BLOCK").arg(super::milliseconds(READ_WAIT));
+    }
+    command.arg("STREAMS");
+    for key in keys {
+        command.arg(&**key);
+    }
+    for from in from {
+        command.arg(id_text(from.after));
+    }
+    // All lanes that are read have had everything up to the last one.
+    let relayed = from.iter().map(|from| from.relayed_after).max();
+    command.arg(id_text(relayed.unwrap_or(EntryId::ZERO)));
+    command
 }
 
 /// The streams of an answer to `XREAD`, with the entries of each. Other fields of an entry, or an
