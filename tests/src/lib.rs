@@ -7,7 +7,6 @@ mod example;
 mod files;
 #[cfg(doctest)]
 mod guide;
-mod redis;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -16,7 +15,6 @@ use std::time::Duration;
 pub use captured::{Captured, End};
 pub use example::{Example, program};
 pub use files::files;
-pub use redis::RedisServer;
 
 /// The deadline of each wait. It only passes if the event never happens.
 const DEADLINE: Duration = Duration::from_secs(20);
