@@ -46,7 +46,7 @@ async fn client(cluster: &Cluster, node: usize, visitor: &TestVisitor) -> TestCl
 async fn end(client: &mut TestClient) -> (CloseCode, String) {
     let closed = timeout(60 * SECOND, client.closed()).await;
     let (code, reason) = closed.expect("the connection is closed");
-    (code, reason.to_string())
+    (code, reason.clone())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

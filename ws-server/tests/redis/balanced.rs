@@ -120,8 +120,11 @@ impl Page {
             }
         }
         let issued: Value = serde_json::from_str(&body).unwrap();
-        page.id = issued["page"].as_str().unwrap().to_owned();
-        page.epoch = issued["epoch"].as_str().unwrap().to_owned();
+        issued["page"].as_str().unwrap().clone_into(&mut page.id);
+        issued["epoch"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut page.epoch);
         page
     }
 
@@ -161,7 +164,10 @@ impl Page {
             attachment: String::new(),
         };
         let open = down.line().await;
-        down.attachment = open["attachment"].as_str().unwrap().to_owned();
+        open["attachment"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut down.attachment);
         down
     }
 
