@@ -299,3 +299,21 @@ async fn a_node_that_drains_leaves_the_pages_their_topics() {
     cluster.settle().await;
     assert_eq!(known(&cluster, [1]), [2]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_is_overtaken_by_its_page_misses_nothing() {
+    let cluster = cluster(2).await;
+    let visitor = cluster.node(0).visitor().await;
+    let mut page = page(&cluster, 0, &visitor).await;
+    cluster.cut(0);
+    page.page().subscribe("said", News(1)).unwrap();
+    move_to(&mut page, &cluster, 1).await;
+    let hub = cluster.node(1).hub();
+    hub.publish(News(1), &"1".to_owned()).await.unwrap();
+    assert_eq!(page.received_so_far().await, []);
+    cluster.heal(0);
+    assert_eq!(page.event::<String>("said").await, "1");
+    hub.publish(News(1), &"2".to_owned()).await.unwrap();
+    assert_eq!(page.event::<String>("said").await, "2");
+    assert_eq!(page.received_so_far().await, []);
+}

@@ -32,7 +32,20 @@ mod table;
 mod writer;
 
 use record::{Change, Key, Owner, SharedSubscription};
-use table::{MAX_SUBSCRIPTIONS, Table, TableLimits, Writer};
+use table::{Full, MAX_SUBSCRIPTIONS, Table, TableLimits, Writer};
+
+/// New subscriptions of this node that wait for the log, at most. Later ones are known only to this
+/// node.
+const MAX_PENDING: usize = 65_536;
+
+/// Where a subscription was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum MadeOn {
+    /// The server that has the page.
+    ServerOfPage,
+    /// Any server, or it belongs to a session.
+    AnyServer,
+}
 
 /// The subscriptions of all nodes, and the changes of this one.
 pub(super) struct SharedTopics {
@@ -75,6 +88,15 @@ impl SharedTopics {
 }
 
 impl State {
+    /// Adds a new subscription that must be written.
+    fn add(&mut self, key: Key, subscription: SharedSubscription) -> Result<(), Full> {
+        if self.pending.len() >= MAX_PENDING && !self.pending.contains_key(&key) {
+            return Err(Full);
+        }
+        self.pending.insert(key, Change::Added(subscription));
+        Ok(())
+    }
+
     /// The last change of this node that is not in the table yet.
     fn unread(&self, key: &Key) -> Option<&Change> {
         self.pending.get(key).or_else(|| self.in_flight.get(key))
@@ -125,7 +147,7 @@ impl Pages {
     /// A page was subscribed here. Called under the lock of its subscriptions.
     pub(super) fn share_page_topic(&self, page: &str, session: &Session, plan: &EventPlan) {
         self.share_added(
-            Owner::Page(page.into()),
+            (Owner::Page(page.into()), MadeOn::ServerOfPage),
             (session.renewals(), session.user()),
             plan,
         );
@@ -138,20 +160,26 @@ impl Pages {
         visitor: (u32, Option<&str>),
         plan: &EventPlan,
     ) {
-        self.share_added(Owner::Session(session), visitor, plan);
+        let owner = Owner::Session(session);
+        self.share_added((owner, MadeOn::AnyServer), visitor, plan);
     }
 
-    fn share_added(&self, owner: Owner, (renewals, user): (u32, Option<&str>), plan: &EventPlan) {
-        if !self.is_shared() {
-            return;
-        }
-        let Some((topic, plan)) = SharedPlan::of(plan) else {
-            return;
+    /// Returns whether the other nodes will know the subscription.
+    fn share_added(
+        &self,
+        (owner, made_on): (Owner, MadeOn),
+        (renewals, user): (u32, Option<&str>),
+        plan: &EventPlan,
+    ) -> bool {
+        let shared = SharedPlan::of(plan).filter(|_| self.is_shared());
+        let Some((topic, plan)) = shared else {
+            return false;
         };
         let subscription = SharedSubscription {
             plan,
             renewals,
             user: user.map(Into::into),
+            with_page: made_on == MadeOn::ServerOfPage,
         };
         let key = Key { owner, topic };
         let mut state = self.shared_topics.lock();
@@ -159,9 +187,33 @@ impl Pages {
             && state.table.get(&key).is_some_and(|known| {
                 known.subscription == subscription && known.writer == Writer::This
             });
-        if !is_known {
-            state.pending.insert(key, Change::Added(subscription));
-            self.start_writing(state);
+        if is_known {
+            return true;
+        }
+        if let Err(Full) = state.add(key.clone(), subscription) {
+            drop(state);
+            self.keep_here(&key);
+            return false;
+        }
+        self.start_writing(state);
+        true
+    }
+
+    /// A subscription is not kept for other servers: its page cannot move unnoticed.
+    fn keep_here(&self, key: &Key) {
+        if let Some(count) = self.shared_topics.full.count() {
+            let topic = key.topic.as_str();
+            tracing::error!(
+                topic,
+                count,
+                "subscriptions of pages or sessions are not kept for other servers: a limit is \
+                 reached"
+            );
+        }
+        if let Owner::Page(page) = &key.owner
+            && let Some(stream) = self.find(page)
+        {
+            self.anchor(&stream);
         }
     }
 
@@ -206,11 +258,9 @@ impl Pages {
         plan: &EventPlan,
     ) -> bool {
         let is_possible = self.is_shared() && !plan.start.is_since();
-        let is_possible = is_possible && SharedPlan::of(plan).is_some();
-        if is_possible {
-            self.share_page_topic(page, session, plan);
-        }
-        is_possible
+        let owner = (Owner::Page(page.into()), MadeOn::AnyServer);
+        let visitor = (session.renewals(), session.user());
+        is_possible && self.share_added(owner, visitor, plan)
     }
 
     /// The number of subscriptions of a page, as this node knows them.
@@ -310,5 +360,25 @@ impl Pages {
     fn stream_for(&self, page: &str, subscription: &SharedSubscription) -> Option<Arc<Stream>> {
         let stream = self.find(page).filter(|stream| !stream.has_ended())?;
         subscription.is_for(&stream.session()).then_some(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::record::tests::{page, subscription};
+    use super::*;
+
+    #[test]
+    fn new_subscriptions_wait_up_to_a_limit_and_later_changes_of_them_have_room() {
+        let SharedTopics { state, .. } = SharedTopics::new(&PageLimits::DEFAULT);
+        let mut state = state.into_inner().unwrap();
+        let said = || subscription("said", None);
+        for number in 0..MAX_PENDING {
+            let key = page(&number.to_string(), "room/7");
+            assert_eq!(state.add(key, said()), Ok(()));
+        }
+        assert_eq!(state.add(page("late", "room/7"), said()), Err(Full));
+        assert_eq!(state.add(page("0", "room/7"), said()), Ok(()));
+        assert_eq!(state.pending.len(), MAX_PENDING);
     }
 }

@@ -1,5 +1,8 @@
 //! A page that returns to another stream: whether it continues, and the base of its cursor.
 
+#[cfg(feature = "cluster")]
+use std::sync::Arc;
+
 use super::lineage::{BaseDue, EndedOn, EndedStream, ReportedCursor};
 use super::{Epoch, PageReport, Position, ResumePlan, Stream, StreamState};
 use crate::log::Cursor;
@@ -179,6 +182,16 @@ impl Stream {
     /// received since.
     pub(in crate::page) fn has_continued(&self, cursor: &ReportedCursor) -> bool {
         self.lock().lineage.continuation == Some(*cursor)
+    }
+
+    /// The cursor with which the page has continued on this server, and whether it had received nothing.
+    #[cfg(feature = "cluster")]
+    pub(in crate::page) fn continued_behind(&self) -> Option<(Arc<Cursor>, bool)> {
+        let state = self.lock();
+        let lineage = &state.lineage;
+        let is_empty = lineage.continuation.as_ref()?.is_empty;
+        let cursor = Cursor::from_bytes(&lineage.begin.cursor)?;
+        Some((Arc::new(cursor), is_empty))
     }
 
     /// Another session takes the page over: its cursor begins at the end of the log. What waits in

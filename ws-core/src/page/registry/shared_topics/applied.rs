@@ -9,9 +9,9 @@ use super::{Pages, State};
 use crate::log::shared::{AfterLane, Author, Incarnation, RecordedMember};
 use crate::page::queue::Loss;
 use crate::page::registry::topics::Sharing;
-use crate::page::stream::SubscribedBy;
+use crate::page::stream::{NotAdded, SubscribedBy};
 use crate::session::SessionGeneration;
-use crate::topic::TopicKey;
+use crate::topic::{EventPlan, TopicKey};
 
 /// What remains to do for the pages of this node, without the lock of the lane.
 enum Effect {
@@ -57,12 +57,7 @@ impl Pages {
             Change::Added(subscription) => {
                 if state.table.set(&key, subscription.clone(), writer).is_err() {
                     drop(state);
-                    self.report_full(&key);
-                    if let Owner::Page(page) = &key.owner
-                        && let Some(stream) = self.find(page)
-                    {
-                        self.anchor(&stream);
-                    }
+                    self.keep_here(&key);
                     return Ok(None);
                 }
                 self.record(author, &key, Some(&subscription));
@@ -89,18 +84,6 @@ impl Pages {
         drop(state);
         let pages = self.weak_self.upgrade().filter(|_| !is_outdated);
         Ok(pages.map(|pages| -> Box<dyn FnOnce()> { Box::new(move || pages.run(effect)) }))
-    }
-
-    fn report_full(&self, key: &Key) {
-        if let Some(count) = self.shared_topics.full.count() {
-            let topic = key.topic.as_str();
-            tracing::error!(
-                topic,
-                count,
-                "subscriptions of pages or sessions are not kept for other servers: a limit is \
-                 reached"
-            );
-        }
     }
 
     /// The author of a change records it for nodes that start later.
@@ -174,7 +157,24 @@ impl Pages {
             return false;
         }
         let by = (SubscribedBy::Page, Sharing::Here);
-        match self.subscribe_stream(&stream, &plan, by, Loss::of_ending(&plan)) {
+        let subscribe =
+            |plan: &EventPlan| self.subscribe_stream(&stream, plan, by, Loss::of_ending(plan));
+        // The page has moved here before the record: it misses what its former server would have sent.
+        let overtaken = stream.continued_behind().filter(|_| subscription.with_page);
+        let subscribed = match overtaken {
+            Some((_, is_empty)) if is_empty && plan.is_replay() => subscribe(&plan),
+            Some((cursor, _)) if plan.is_logged() => {
+                let behind = subscribe(&plan.behind(&cursor));
+                if let Err(NotAdded::Failed(_)) = behind {
+                    stream.lose();
+                    subscribe(&plan)
+                } else {
+                    behind
+                }
+            }
+            _ => subscribe(&plan),
+        };
+        match subscribed {
             Ok(after_unlock) => {
                 after_unlock.finish(key.topic.as_str());
                 true
@@ -206,7 +206,7 @@ impl Pages {
             let known = state.table.set(&key, subscription.clone(), Writer::Unknown);
             drop(state);
             if known.is_err() {
-                self.report_full(&key);
+                self.keep_here(&key);
                 continue;
             }
             self.run(Effect::Subscribe {

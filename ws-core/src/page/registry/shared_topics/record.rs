@@ -43,6 +43,17 @@ pub(super) struct SharedSubscription {
     /// The user who was logged on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) user: Option<Box<str>>,
+    /// The server that has made it had the page.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) with_page: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl SharedSubscription {
@@ -107,6 +118,7 @@ pub(super) mod tests {
             plan: serde_json::from_str(&json).unwrap(),
             renewals: 1,
             user: user.map(Into::into),
+            with_page: false,
         }
     }
 
