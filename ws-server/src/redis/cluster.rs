@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn of_two_nodes_with_a_slot_the_later_one_has_it() {
-        let nodes = [node(A), node(B)];
+        let nodes = [node(A), node(&B.replace("master", "myself,master"))];
         let host = |slot| owner(&nodes, slot).map(|node| &*node.host);
         assert_eq!(host(8190), Some("10.0.0.5"));
         assert_eq!(host(8191), None);
@@ -330,9 +330,8 @@ mod tests {
     fn a_node_that_lags_does_not_name_a_former_owner_against_the_nodes_themselves() {
         let line = |id: u8, flags: &str, epoch: u8, slots: &str| {
             let host = format!("10.0.0.{id}");
-            node(&format!(
-                "{id} {host}:7000@17000 {flags} - 0 0 {epoch} connected {slots}"
-            ))
+            let line = format!("{id} {host}:7000@17000 {flags} - 0 0 {epoch} connected {slots}");
+            node(line.trim_end())
         };
         let host = |nodes: &[Node]| owner(nodes, 7).map(|node| node.host.clone());
         // Node 1 has given the slot 7 to node 2, and has got another slot later.

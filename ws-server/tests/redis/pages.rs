@@ -51,7 +51,7 @@ async fn a_page_that_moves_between_two_nodes_gets_every_push_once_and_in_order()
             } else {
                 sender.page_by_id(&id).push("n", &number);
             }
-            if number % 50 == 0 {
+            if number % 10 == 0 {
                 sleep(Duration::from_millis(5)).await;
             }
         }

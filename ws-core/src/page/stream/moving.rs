@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::end::superseded;
 use super::lineage::{BaseDue, EndedOn, EndedStream, ReportedCursor};
-use super::state::frame;
+use super::state::{StreamState, frame};
 use super::{Attempt, Epoch, FollowUp, PageReport, Stream};
+use crate::page::Credentials;
 use crate::page::queue::{PushSource, QueuedPush};
 use crate::wire::ToPage;
 
@@ -215,5 +216,14 @@ impl super::StreamState {
             // If the outbox is full, the next `welcome` is followed by it.
             let _ = socket.outbox().push(&frame(&ToPage::Base { base: None }));
         }
+    }
+}
+
+impl StreamState {
+    /// Whether the page has a handler here that was started with other credentials.
+    pub(super) fn keeps_page(&self, are_other: impl FnOnce(&Credentials) -> bool) -> bool {
+        let has_handler = self.ownership.is_ours && self.feed.is_some() && !self.ended;
+        let credentials = self.credentials.as_ref().filter(|_| has_handler);
+        credentials.is_some_and(are_other)
     }
 }

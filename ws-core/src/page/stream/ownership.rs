@@ -167,15 +167,6 @@ impl Ownership {
     }
 }
 
-impl super::StreamState {
-    /// Whether the page has a handler here that was started with other credentials.
-    fn keeps_page(&self, are_other: impl FnOnce(&Credentials) -> bool) -> bool {
-        let has_handler = self.ownership.is_ours && self.feed.is_some() && !self.ended;
-        let credentials = self.credentials.as_ref().filter(|_| has_handler);
-        credentials.is_some_and(are_other)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::new_stream;
