@@ -30,6 +30,7 @@ pub(crate) enum Fault {
     /// It has answered before.
     SessionStore,
     /// Some lanes of the log take no entries of this server.
+    #[cfg(feature = "cluster")]
     LogWrites,
 }
 
@@ -38,6 +39,7 @@ impl fmt::Display for Fault {
         match self {
             Self::None => f.write_str("ready"),
             Self::SessionStore => write!(f, "ready, but {}", NotReady::SessionStore),
+            #[cfg(feature = "cluster")]
             Self::LogWrites => {
                 f.write_str("ready, but the log does not accept what this server writes")
             }

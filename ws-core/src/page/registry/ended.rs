@@ -80,13 +80,14 @@ impl State {
         if self.streams.len() > self.max
             && let Some((_, oldest)) = self.by_age.pop_first()
         {
-            let forgotten = self.streams.remove(&oldest);
+            #[cfg(not(feature = "cluster"))]
+            self.streams.remove(&oldest);
             #[cfg(feature = "cluster")]
-            if let Some(ended) = forgotten.filter(|ended| ended.stream.needed > 0) {
+            if let Some(ended) = self.streams.remove(&oldest)
+                && ended.stream.needed > 0
+            {
                 self.forgotten = self.forgotten.max(ended.at);
             }
-            #[cfg(not(feature = "cluster"))]
-            drop(forgotten);
         }
     }
 }
