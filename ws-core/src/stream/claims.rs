@@ -1,5 +1,15 @@
 //! Makes this server the one that has a page, if several share a log.
 
+#![cfg_attr(
+    not(feature = "cluster"),
+    expect(
+        unused_variables,
+        clippy::missing_const_for_fn,
+        clippy::unused_async,
+        reason = "there are no other servers"
+    )
+)]
+
 use std::sync::Arc;
 
 use crate::error::Refusal;
@@ -13,14 +23,6 @@ use crate::page::{Credentials, Page, PageReport, Stream};
 /// # Errors
 ///
 /// 401 as on one server; 503 if the log is unavailable.
-#[cfg_attr(
-    not(feature = "cluster"),
-    expect(
-        unused_variables,
-        clippy::unused_async,
-        reason = "there are no other servers"
-    )
-)]
 pub(super) async fn ask(
     page: &Page,
     stream: &Stream,
@@ -39,14 +41,6 @@ pub(super) async fn ask(
 /// # Errors
 ///
 /// 503 if the log is unavailable.
-#[cfg_attr(
-    not(feature = "cluster"),
-    expect(
-        unused_variables,
-        clippy::unused_async,
-        reason = "there are no other servers"
-    )
-)]
 pub(super) async fn claim(
     page: &Page,
     stream: &Arc<Stream>,
@@ -63,14 +57,6 @@ pub(super) async fn claim(
 
 /// Ends the stream of a page that has been on another server since, of which this one has not read
 /// yet. Returns whether it has ended: then the page needs a new one.
-#[cfg_attr(
-    not(feature = "cluster"),
-    expect(
-        unused_variables,
-        clippy::missing_const_for_fn,
-        reason = "there are no other servers"
-    )
-)]
 pub(super) fn end_if_left(page: &Page, stream: &Arc<Stream>, report: &PageReport) -> bool {
     #[cfg(feature = "cluster")]
     let has_ended = page.pages().end_if_left(stream, report);
