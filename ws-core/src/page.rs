@@ -63,8 +63,8 @@ use id::PageId;
 ///
 /// On a route with `attach: page` and `require_session: false`, a client without cookies gets a page
 /// without a session. Its id is sealed with the [secret](crate::session::Secrets) of the server, and
-/// [`Hub::page`](crate::hub::Hub::page) finds it. What follows is about the ids of rendered
-/// pages.
+/// [`Hub::page`](crate::hub::Hub::page) finds it. The following paragraphs are about the ids of
+/// rendered pages.
 ///
 /// An id is issued for every rendering of a page. It is valid for `page_lifetime` (24 hours), and
 /// only with the session that it was issued to. After a logon, earlier pages stay valid with the

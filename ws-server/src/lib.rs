@@ -74,15 +74,15 @@
 //! |---|---|
 //! | `warp` (default) | [`Ws::filter`], [`Ws::serve`], [`Ws::session`] and other filters, [`Visit::reply`] |
 //! | `msgpack` | `decode::MsgPack<T>`: payloads and replies in `MessagePack` |
-//! | `cluster` | the module `cluster`: several servers over one log |
+//! | `cluster` | the module `cluster`: several servers over a log of your own |
 //! | `http2` | [`Server`]`::http2`: HTTP/2, with WebSocket connections over it (RFC 8441) |
 //! | `metrics` | `stats::record`: the measurements for the facade of the crate `metrics` |
-//! | `redis` | the module `redis`: sessions and the log of `cluster` in Redis or Valkey |
+//! | `redis` | [`Server`]`::redis` and the module `redis`: sessions, and the log of several servers, in Redis or Valkey |
 //! | `redis-tls` | `redis`, also over TLS |
 //! | `tls` | the module `tls`: TLS with certificates that are reloaded |
 //! | `test-kit` | the module `testkit`: clients and pages in memory, with paused time |
 //!
-//! The others are off by default. Tests need these lines in `Cargo.toml`:
+//! Only `warp` is on by default. Tests need these lines in `Cargo.toml`:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -103,6 +103,7 @@
 //! - [`PageStream`], [`Page`] and [`Ws::client`]: messages pushed to a page arrive once and in
 //!   order, over any number of connections;
 //! - [`call`]: requests of clients, and their answers;
+//! - `Server::redis` (feature `redis`) and the module `cluster`: several servers that share one log;
 //! - [`limits`]: every limit with its default; everything that can grow has one;
 //! - [`mistakes`]: the mistakes in tables and handlers that the compiler rejects, and why;
 //! - [`runtime`]: the runtime that [`macro@main`] sets up, and the cost of `#[tokio::main]`.

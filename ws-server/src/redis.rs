@@ -137,10 +137,10 @@ impl Redis {
     /// # }
     /// ```
     ///
-    /// Of a Redis Cluster, the URL has up to 16 nodes, which name the others:
+    /// For a Redis Cluster, the URL has up to 16 nodes, which name the others:
     /// `redis-cluster://user:password@host:port,host:port`, or `rediss-cluster://`. User and
-    /// password are those of all nodes. With TLS, nodes are called by the names that they announce
-    /// (`cluster-announce-hostname`), if any.
+    /// password are those of all nodes. With TLS, the handle connects to nodes by the names that they
+    /// announce (`cluster-announce-hostname`), if any.
     ///
     /// ```
     /// use ws_server::redis::Redis;
@@ -163,8 +163,8 @@ impl Redis {
     }
 
     /// Trusts the certificates of this authority, in PEM form, in place of those that the system
-    /// trusts. The URL must begin with `rediss://` or `rediss-sentinel://`. Call it before the
-    /// handle is cloned: clones from before do not use it.
+    /// trusts. The URL must begin with `rediss://`, `rediss-sentinel://` or `rediss-cluster://`. Call
+    /// it before the handle is cloned: earlier clones do not use it.
     ///
     /// ```no_run
     /// use ws_server::redis::Redis;
@@ -201,14 +201,14 @@ impl Redis {
         Ok(self)
     }
 
-    /// The host and the port, without user and password; of sentinels all of them, and the name of
-    /// the primary; of a cluster the nodes of the URL.
+    /// The host and the port, without user and password. For sentinels: all of them, and the name of
+    /// the primary. For a Redis Cluster: the nodes of the URL.
     pub fn address(&self) -> &str {
         self.links.target.address()
     }
 
-    /// Waits until the server is connected; of a cluster, the one with the sessions. While it cannot
-    /// be reached, this waits: limit it with a timeout if Redis may come later than the application.
+    /// Waits until the server is connected; in a Redis Cluster, the node with the sessions. Limit it
+    /// with a timeout if Redis may start later than the application.
     ///
     /// # Errors
     ///

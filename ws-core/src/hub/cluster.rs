@@ -49,10 +49,10 @@ pub struct ClusterOptions {
     pub queue: usize,
     /// Bytes of these messages; 8 MiB by default.
     pub queue_bytes: usize,
-    /// How long each message is kept in memory, for subscribers that continue; 3 minutes by
-    /// default.
+    /// How long each message is kept in memory, for subscribers and pages that continue: 3 minutes by
+    /// default, at least 2 minutes.
     pub window: Duration,
-    /// Bytes of the messages of all lanes that are kept so; 64 MiB by default.
+    /// Bytes of these messages in all lanes together, an equal share for each lane; 64 MiB by default.
     pub window_bytes: usize,
     /// How long the log may be unavailable before this server closes all connections that have a
     /// session, with 1013, and refuses new ones with 503: it could not learn that a session has
@@ -241,10 +241,10 @@ impl Hub {
         }
     }
 
-    /// Waits until it is clear that the hub can never be [ready](Self::ready), because only an operator
-    /// can correct why the log that it shares with others cannot be used: for example, it was created
-    /// with another number of lanes. Waits for ever if it shares none, if the log may only come later,
-    /// and after the hub was ready.
+    /// Waits until it is clear that the hub cannot become [ready](Self::ready) before an operator
+    /// corrects the log that it shares with others; for example, the log was created with another
+    /// number of lanes. Never resolves if the hub shares no log, if the log is only unavailable, or
+    /// after the hub was ready.
     ///
     /// ```no_run
     /// # async fn start(hub: ws_server::Hub) -> Result<(), ws_server::cluster::EngineError> {
@@ -281,8 +281,8 @@ impl Hub {
         shared.map_or_else(Vec::new, |shared| shared.node().engine_health())
     }
 
-    /// The entries of a shared log that this hub has skipped: written by a later version, malformed,
-    /// or not by this crate. Repeated entries do not count.
+    /// The number of entries of a shared log that this hub has skipped: written by a later version,
+    /// malformed, or written by another program. Repeated entries do not count.
     pub fn skipped_entries(&self) -> u64 {
         let shared = self.inner.topics.shared();
         shared.map_or(0, |shared| shared.node().skipped())

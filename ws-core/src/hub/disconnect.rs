@@ -52,8 +52,9 @@ impl Hub {
     /// Closes the connections whose client or handler is subscribed to a topic, and the sockets of
     /// subscribed pages, after the messages that are queued for them. Returns how many were open. The
     /// connections of a declared topic are closed on all servers that share its log, as
-    /// [`disconnect_user`](Self::disconnect_user) describes. A page stays subscribed and connects again, unless its route refuses that: end its subscription
-    /// with [`Page::unsubscribe`](crate::page::Page::unsubscribe).
+    /// [`disconnect_user`](Self::disconnect_user) describes. A page stays subscribed and reconnects,
+    /// unless its route refuses that: end its subscription with
+    /// [`Page::unsubscribe`](crate::page::Page::unsubscribe).
     ///
     /// ```
     /// use ws_server::prelude::*;

@@ -338,8 +338,8 @@ impl PagesOf<'_> {
         push.map_or(0, |push| self.pages.push(self.to, &push).reached())
     }
 
-    /// Same as [`push`](Self::push), and waits until the event is in the log that several servers
-    /// share, and the pages of this one have it.
+    /// Same as [`push`](Self::push), but also waits until the event is in the log that several servers
+    /// share, and the queues of this server's pages have it.
     ///
     /// # Errors
     ///

@@ -119,8 +119,8 @@ impl SealKeys {
     }
 }
 
-/// The seals of the entries of a log that several servers share: who can write to the server that
-/// holds it, but has no secret, cannot add entries.
+/// The seals of the entries of a log that several servers share: a program that can write to the
+/// server of the log, but has no secret, cannot add entries.
 #[cfg(feature = "cluster")]
 #[derive(Clone, Debug)]
 pub struct EntrySeals(SealKeys);

@@ -18,8 +18,7 @@ use crate::topic::{
 /// gets another handler. With this argument, `init` continues the page's topics:
 /// [`subscribe`](Self::subscribe) sends exactly the messages that the page has not received. If that
 /// is possible for all of them, and nothing else that was accepted for the page is lost, the page
-/// gets no reset: it goes on as if nothing had happened. Otherwise it gets a reset, and the topics
-/// begin again.
+/// gets no reset and continues. Otherwise it gets a reset, and the topics begin again.
 ///
 /// So only take this argument if `init` restores everything that the page needs; a handler that
 /// does not take it makes the page load its state again.

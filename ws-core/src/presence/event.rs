@@ -19,9 +19,9 @@ use crate::message::Message;
 /// {"presence":"count","topic":"room/7","count":501}
 /// ```
 ///
-/// While the server cannot read the log that it shares with others, the members may be out of date:
-/// then an event says so, and all events have `"stale":true` until one without it; see
-/// [`is_stale`](Self::is_stale).
+/// While the server cannot read the log that it shares with others, the members may be out of date.
+/// Watchers are notified by an event with `"stale":true`, and all events have it until the server
+/// has read the log again; see [`is_stale`](Self::is_stale).
 ///
 /// A watcher gets a snapshot at once. Changes follow, at most once in each
 /// [`tick`](crate::limits::PresenceLimits::tick); none is missing, and none is contained in the

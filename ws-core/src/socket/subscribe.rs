@@ -25,6 +25,9 @@ impl<H> Socket<H> {
     /// fast enough, its connection is closed with 1013; see
     /// [`subscribe_with`](Self::subscribe_with) for other policies.
     ///
+    /// If several servers share a log, and messages of the topic may have been lost or were read too
+    /// late, the connection is closed with 1012, so that its client reconnects.
+    ///
     /// If the connection is already subscribed, only the policy changes;
     /// [`since`](crate::topic::DeclaredTopic::since) also sends the messages after its position,
     /// again if the client has received them. After the end of the connection, this has no effect.

@@ -156,8 +156,8 @@ impl Cluster {
         Self::begin(nodes, 1, ClusterOptions::DEFAULT, set_up).await
     }
 
-    /// Same as [`with`](Self::with), with other options than the default ones; the number of lanes is
-    /// always 8.
+    /// Same as [`with`](Self::with), with these options instead of the defaults; the number of lanes
+    /// is always 8.
     ///
     /// ```
     /// use std::time::Duration;
@@ -178,8 +178,8 @@ impl Cluster {
         Self::begin(nodes, 1, options, set_up).await
     }
 
-    /// Same as [`new`](Self::new), but the delays and the failures of the log are others for each
-    /// seed, for random tests.
+    /// Same as [`new`](Self::new), but with other delays and failures of the log for each seed, for
+    /// random tests.
     pub async fn seeded(nodes: usize, seed: u64) -> Self {
         Self::begin(nodes, seed, ClusterOptions::DEFAULT, |kit| kit).await
     }

@@ -16,7 +16,7 @@ use crate::log::{self, MAX_TEXT, SealError, Sealer, TopicName};
 /// A handler can give it to its client, in the client's own protocol, and continue from there later
 /// with [`since`](super::DeclaredTopic::since). As text (`Display`, serde) it is sealed: about 60
 /// characters that a client can neither read nor change, and that are valid for one topic of one
-/// server.
+/// server, or of all servers that share its log and its secrets.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()

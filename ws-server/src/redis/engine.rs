@@ -139,9 +139,10 @@ impl RedisEngine {
     }
 
     /// Seals entries with a key that is derived from these secrets, and skips those without a valid
-    /// seal: then whoever can write to Redis, but has no secret, cannot publish, close connections
-    /// or enter members. All servers of the log must do so. Sessions, histories and the records of
-    /// members have no seals. Call it before the engine is cloned: clones from before make none.
+    /// seal: then a program that can write to Redis, but has no secret, cannot publish, close
+    /// connections or enter members. All servers of the log must do so; one that differs does not
+    /// start. Sessions, histories and the records of members have no seals. Call it before the engine
+    /// is cloned: earlier clones make no seals.
     ///
     /// Skipped entries are counted ([`Hub::skipped_entries`](ws_core::hub::Hub::skipped_entries)),
     /// and logged at most once in ten seconds.
@@ -179,8 +180,8 @@ impl RedisEngine {
     }
 
     /// Waits until all servers of Redis are connected, and checks that the log has the same lanes
-    /// and servers as this engine. While one cannot be reached, this waits: limit it with a timeout
-    /// if Redis may come later than the application.
+    /// and servers as this engine. Limit it with a timeout if Redis may start later than the
+    /// application.
     ///
     /// # Errors
     ///

@@ -36,8 +36,9 @@ impl Ws {
     /// Returns a filter that extracts the visitor's session, and begins one if there is none.
     ///
     /// Put it after the filters for path and method, so that a session begins only for requests
-    /// to them: `warp::path("cart").and(warp::get()).and(ws.session())`. A request that may change something (any method but GET, HEAD, OPTIONS and TRACE) must come from a page of
-    /// this site, or of one of [`Server::origins`](crate::Server::origins).
+    /// to them: `warp::path("cart").and(warp::get()).and(ws.session())`. A request that may change
+    /// something (any method but GET, HEAD, OPTIONS and TRACE) must come from a page of this site, or
+    /// of one of [`Server::origins`](crate::Server::origins).
     ///
     /// Use it once for each request: if a request has no session, each use begins one.
     ///
@@ -99,7 +100,7 @@ impl Ws {
     }
 
     /// Returns a filter that responds to a POST with the id of a new page of the visitor, as
-    /// `{"page":"…","epoch":"…"}`: for static pages, and for single-page applications.
+    /// `{"page":"…","epoch":"…","base":"…"}`: for static pages, and for single-page applications.
     ///
     /// ```no_run
     /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
@@ -159,8 +160,9 @@ impl Ws {
     ///
     /// * `/livez`: 200 as long as the process responds.
     /// * `/readyz`: 200, or 503 if the server should get no new requests: from the start of a
-    ///   shutdown, while the server cannot accept connections (as it has too many open files), and
-    ///   until the session store has answered once.
+    ///   shutdown, while the server cannot accept connections (as it has too many open files), until
+    ///   the session store has answered once, and until the server has read the log that it shares
+    ///   with others. The body has a line for each server of Redis that holds the log.
     ///
     /// ```no_run
     /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
@@ -221,7 +223,7 @@ impl Ws {
     ///
     /// # Errors
     ///
-    /// Returns [`Error::Signal`] if the system does not allow the server to handle signals.
+    /// Returns the errors of [`run`](Self::run), except for [`Error::Bind`].
     pub fn serve_listener<F, R, L>(
         &self,
         filter: F,

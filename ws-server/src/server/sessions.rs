@@ -75,9 +75,12 @@ impl<S, G> Server<S, G> {
     }
 
     /// Sets the secrets that seal what clients keep, such as positions of topics, cursors of
-    /// pages, and ids of pages without a session. The first one seals, and all of them open, so a secret can be replaced: put the new
-    /// one first, and remove the old one a day later. By default, the secret is random and ends with
-    /// the process. Servers that share a log need the same secrets.
+    /// pages, and ids of pages without a session. The first one seals, and all of them open, so a
+    /// secret can be replaced: put the new one first, and remove the old one a day later. By default,
+    /// the secret is random and ends with the process.
+    ///
+    /// Servers that share a log need the same secrets. To replace one while they run, first add the
+    /// new one in second place on all servers, so that all can open what it seals.
     ///
     /// ```
     /// # use ws_server::prelude::*;

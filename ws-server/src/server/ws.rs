@@ -203,7 +203,8 @@ impl Ws {
     }
 
     /// Closes every WebSocket connection and waits until `terminate` has run for each, at most for
-    /// this time. From now on, new handshakes are refused with 503.
+    /// this time. From now on, new handshakes are refused with 503. If several servers share a log,
+    /// see also [`Hub::shutdown`].
     pub fn shutdown(&self, deadline: Duration) -> impl Future<Output = ()> + Send + use<> {
         let hub = self.hub();
         async move { hub.shutdown(deadline).await }
@@ -212,17 +213,19 @@ impl Ws {
     /// Listens on this address and serves only the routes, with 404 for everything else, until
     /// Ctrl-C or SIGTERM.
     ///
-    /// The first signal starts a graceful shutdown, within
-    /// [`shutdown_timeout`](super::Server::shutdown_timeout): the server accepts no new
-    /// connections, completes requests in progress, and closes WebSocket connections. The second
-    /// signal ends the server at once. The process keeps ignoring these signals afterwards.
+    /// The first signal starts a graceful shutdown: after
+    /// [`drain_delay`](super::Server::drain_delay), the server accepts no new connections, completes
+    /// requests in progress, and closes WebSocket connections, over
+    /// [`drain_over`](super::Server::drain_over) if that is set.
+    /// [`shutdown_timeout`](super::Server::shutdown_timeout) bounds the rest. The second signal ends
+    /// the server at once. The process ignores further signals of these kinds.
     ///
     /// # Errors
     ///
     /// Returns [`Error::Bind`] if the server cannot listen on the address, and [`Error::Signal`] if
-    /// the system does not allow it to handle signals. A server that shares its log returns
-    /// `Error::Log` if it finds out, before it is ready, that only an operator can correct why the log
-    /// cannot be used. One whose log may come later waits for it.
+    /// the system does not allow it to handle signals. A server that shares a log returns `Error::Log`
+    /// if, before it is ready, the log cannot be used for a reason that only an operator can correct.
+    /// If the log is only unavailable, the server waits for it.
     pub fn run<A>(&self, address: A) -> impl Future<Output = Result<(), Error>> + Send + use<A>
     where
         A: ToSocketAddrs<Future: Send> + Display + Send + Sync,
@@ -245,7 +248,7 @@ impl Ws {
     ///
     /// # Errors
     ///
-    /// Returns [`Error::Signal`] if the system does not allow the server to handle signals.
+    /// Returns the errors of [`run`](Self::run), except for [`Error::Bind`].
     pub fn run_listener<L: Listener>(
         &self,
         listener: L,

@@ -25,7 +25,7 @@ pub struct ClusterView {
     pub nodes: Vec<ClusterNode>,
     /// Whether this server has read the whole log once.
     pub is_ready: bool,
-    /// How long ago the log has answered: up to a second, unless it is unavailable.
+    /// The time since the last answer of the log: up to a second, unless it is unavailable.
     pub silence: Duration,
     /// The version of the log that this server writes: the highest that all living servers read.
     pub version: u8,
@@ -66,7 +66,7 @@ pub struct ClusterNode {
     pub connections: u64,
     /// The versions of entries that it reads.
     pub versions: RangeInclusive<u8>,
-    /// How long its entries take from its queue until it has read them.
+    /// How long an entry takes from its queue until it has read the entry.
     pub lag: Duration,
     /// How long ago this server has read the heartbeat: up to 3 seconds, unless one is late.
     pub age: Duration,

@@ -26,8 +26,8 @@ pub const RELAYED_ENTRIES: usize = 1_000;
 
 /// Holds the lanes of a log, the histories of topics and the members of nodes.
 ///
-/// Queues, retries, de-duplication, gaps, windows and recovery are the work of the code above, so
-/// an engine only executes commands. It must keep these rules:
+/// An engine only executes commands: the library itself does queues, retries, de-duplication, gaps,
+/// windows and recovery. An engine must keep these rules:
 ///
 /// * Whenever the engine has a new connection, it checks the generation of the server before it
 ///   reads or appends, and reports [`EngineError::Generation`] if it is not the one of the call.
@@ -79,8 +79,8 @@ pub trait Engine: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
     /// Reads up to `most` entries, and up to `most` relayed ones, of each of these lanes, in order;
-    /// waits up to [`READ_WAIT`] for the first. Lanes without new entries are included: what is
-    /// empty was read to its end.
+    /// waits up to [`READ_WAIT`] for the first. Lanes without new entries are included: an empty
+    /// result means that the lane was read to its end.
     ///
     /// An engine with several servers may leave out the lanes of some that do not answer, or have
     /// another generation: the node opens these again, and applies the others.

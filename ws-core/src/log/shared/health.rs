@@ -102,7 +102,8 @@ impl fmt::Display for EngineHealth {
 pub enum EngineState {
     /// It answers.
     Up,
-    /// It answers late: entries collect into larger ones meanwhile.
+    /// It answers late; for Redis, after more than 250 ms. Meanwhile, messages collect into larger
+    /// entries.
     Slow {
         /// How long the last answer took, or the next one takes already.
         answer: Duration,
