@@ -1,6 +1,7 @@
 //! A table inside an existing application of axum, with its state and its layers.
 //!
-//! * `/` is the page of a board with notes. One tag opens its stream; `page.js` shows new notes.
+//! * `/` is the page of a board with notes: `page.html`, with `page.js` and `style.css`. One tag opens
+//!   its stream, and the script shows new notes.
 //! * `POST /logon` and `POST /logoff` are forms. Guests can only read.
 //! * `POST /notes` adds a note over HTTP, and publishes it to every page.
 //! * `/live/board` is the route of the stream: its handler, in `board.rs`, adds notes too.
@@ -38,8 +39,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MAX_NAME_LENGTH: usize = 32;
 
 /// The content security policy of the page.
-const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:; \
-                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; \
+                      style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
 
 dispatch! {
     struct Live;
@@ -192,12 +194,18 @@ async fn script() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, script)], include_str!("page.js"))
 }
 
+async fn style() -> impl IntoResponse {
+    let style = HeaderValue::from_static("text/css; charset=utf-8");
+    ([(header::CONTENT_TYPE, style)], include_str!("style.css"))
+}
+
 fn application(app: App) -> Router {
     let live = app.ws.service();
     let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE);
     Router::new()
         .route("/", get(home))
         .route("/page.js", get(script))
+        .route("/style.css", get(style))
         .route("/logon", post(log_on))
         .route("/logoff", post(log_off))
         .route("/notes", post(add_note))
