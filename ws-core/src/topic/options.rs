@@ -13,8 +13,7 @@ pub const history: &str = "history: 100";
 /// How long a message is kept: from `1s` to `24h`.
 pub const keep: &str = "keep: 10m";
 
-/// The type of a member. With it, a connection can enter the topic, and others can watch who is
-/// there.
+/// The type of a member. With it, connections can enter the topic, and watch its members.
 pub const presence: &str = "presence: Member";
 
 /// With `live`, messages bypass the log: they are delivered at once, to subscribers that are
