@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use ws_server::cluster::Lane;
-use ws_server::testkit::Cluster;
+use ws_server::cluster::{ClusterOptions, Generation, Lane, Lanes};
+use ws_server::limits::ServerLimits;
+use ws_server::session::{Secrets, Sessions};
+use ws_server::testkit::{Cluster, MemoryEngine};
 use ws_server::topic::SinceError;
 use ws_server::{CloseCode, Hub, Socket, ws_handler};
 
@@ -49,6 +51,21 @@ async fn an_accepted_message_was_delivered_by_this_node() {
     let mut client = visitor(&cluster, 0, &[Subscribe(7)]).await;
     let position = publish(&cluster, 0, "x").await.unwrap();
     assert_eq!(said(&mut client).await, ("x".into(), position));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_has_the_lanes_of_its_engine() {
+    for lanes in [1, 3, 64] {
+        let engine = MemoryEngine::new(Lanes::new(lanes).unwrap(), Generation(1));
+        let secrets = Secrets::new([[7; 32]]).unwrap();
+        let (limits, options) = (ServerLimits::DEFAULT, ClusterOptions::DEFAULT);
+        let hub = Hub::with_engine(limits, Sessions::default(), secrets, engine, &options);
+        hub.ready().await;
+        for id in 0..100 {
+            let published = hub.publish(Room(id), &"hello".to_owned()).await;
+            assert!(published.is_ok(), "{lanes} lanes: {published:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

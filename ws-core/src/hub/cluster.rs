@@ -26,7 +26,7 @@ pub(in crate::hub) use posts::Posts;
 pub(crate) use posts::{ForwardedPost, HostedPosts, PostOutcome, PostStream, StreamOwner};
 pub use view::{ClusterNode, ClusterView};
 
-/// The options of a server that shares its log with others. All of them must have the same lanes.
+/// The options of a server that shares its log with others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,8 +40,9 @@ pub use view::{ClusterNode, ClusterView};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ClusterOptions {
-    /// The number of ordered streams of the log; 8 by default. The name of a topic decides its
-    /// lane, and all messages of a lane have one order.
+    /// The number of ordered streams of a log in Redis; 8 by default. The name of a topic decides its
+    /// lane, and all messages of a lane have one order. Another engine has its own number of lanes
+    /// ([`Engine::lanes`]), whatever is set here.
     pub lanes: Lanes,
     /// How long a publish waits for the log: 5 seconds by default, at most a minute.
     pub publish_timeout: Duration,
@@ -91,7 +92,7 @@ impl ClusterOptions {
         }
     };
 
-    /// Sets the number of lanes.
+    /// Sets the number of lanes of a log in Redis.
     pub const fn lanes(mut self, lanes: Lanes) -> Self {
         self.lanes = lanes;
         self
@@ -148,13 +149,13 @@ impl ClusterOptions {
         VERSIONS
     }
 
-    fn node(&self, history_bytes: usize) -> NodeOptions {
+    fn node(&self, lanes: Lanes, history_bytes: usize) -> NodeOptions {
         let (incarnation, incarnations) = self.incarnation();
         NodeOptions {
             versions: self.versions(),
             incarnation,
             incarnations,
-            lanes: self.lanes,
+            lanes,
             append: AppendLimits {
                 records: self.queue,
                 bytes: self.queue_bytes,
@@ -162,7 +163,7 @@ impl ClusterOptions {
             },
             window: WindowLimits {
                 age: self.window.max(2 * MAX_TIMEOUT),
-                bytes: self.window_bytes / self.lanes.count(),
+                bytes: self.window_bytes / lanes.count(),
             },
             history_bytes,
             fail_closed_after: self.fail_closed_after,
@@ -217,7 +218,8 @@ impl Hub {
         let topics = Topics::with_secrets(limits.publish_inline, history, secrets);
         let hub = Self::with_topics(&limits, sessions, topics);
         let apply = HubState(Arc::downgrade(&hub.inner));
-        let node = Node::new(engine, apply, options.node(history));
+        let options = options.node(engine.lanes(), history);
+        let node = Node::new(engine, apply, options);
         let inner = Arc::downgrade(&hub.inner);
         let close = move |id, close: &Close| {
             if let Some(inner) = inner.upgrade() {

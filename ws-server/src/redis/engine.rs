@@ -213,6 +213,10 @@ impl fmt::Debug for RedisEngine {
 }
 
 impl Engine for RedisEngine {
+    fn lanes(&self) -> Lanes {
+        self.0.lanes
+    }
+
     async fn open(&self, lane: Lane) -> Result<Opened, EngineError> {
         self.0.open(lane).await
     }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::entry::Incarnation;
 use super::health::EngineHealth;
 use crate::log::history::HistoryLimits;
-use crate::log::name::{Lane, TopicName};
+use crate::log::name::{Lane, Lanes, TopicName};
 use crate::log::position::{EntryId, Generation};
 use crate::message::Message;
 
@@ -49,6 +49,9 @@ pub const RELAYED_ENTRIES: usize = 1_000;
 /// }
 /// ```
 pub trait Engine: Send + Sync + 'static {
+    /// The number of its lanes. It never changes, and must be the same for all servers of the log.
+    fn lanes(&self) -> Lanes;
+
     /// The current generation of a lane, and where to read. If the server has changed, this writes
     /// the [marker](super::marker) of a new generation into the lane, unless another node has.
     ///

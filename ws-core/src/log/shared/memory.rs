@@ -39,6 +39,7 @@ pub struct MemoryEngine(Arc<MemoryShared>);
 
 #[derive(Debug)]
 struct MemoryShared {
+    lanes: Lanes,
     server: Mutex<MemoryServer>,
     appended: Notify,
 }
@@ -226,6 +227,7 @@ impl MemoryEngine {
         let mut server = MemoryServer::new(lanes);
         server.start(generation);
         Self(Arc::new(MemoryShared {
+            lanes,
             server: Mutex::new(server),
             appended: Notify::new(),
         }))
@@ -280,6 +282,10 @@ impl MemoryEngine {
 }
 
 impl Engine for MemoryEngine {
+    fn lanes(&self) -> Lanes {
+        self.0.lanes
+    }
+
     async fn open(&self, lane: Lane) -> Result<Opened, EngineError> {
         let server = self.server();
         let stream = &server.lanes[lane.index()];

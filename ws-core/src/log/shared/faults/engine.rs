@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::FaultyServer;
-use crate::log::name::{Lane, TopicName};
+use crate::log::name::{Lane, Lanes, TopicName};
 use crate::log::position::EntryId;
 use crate::log::shared::engine::{
     Append, Engine, EngineError, HistoryMessage, LaneRead, MemberChange, Opened, ReadFrom,
@@ -146,6 +146,10 @@ impl FaultyEngine {
 }
 
 impl Engine for FaultyEngine {
+    fn lanes(&self) -> Lanes {
+        self.server.memory.lanes()
+    }
+
     async fn open(&self, lane: Lane) -> Result<Opened, EngineError> {
         self.run(self.server.memory.open(lane)).await
     }
