@@ -20,6 +20,7 @@ mod gauge;
 mod history;
 mod keys;
 mod lanes;
+mod members;
 mod opening;
 mod reading;
 mod scripts;
@@ -279,11 +280,7 @@ impl Engine for RedisEngine {
         let arguments = |command: &mut Cmd| {
             self.0.keys.add_members(command);
             command.arg(keys::node(node)).arg(milliseconds(TTL));
-            for MemberChange { key, value, .. } in changes {
-                let operation = if value.is_some() { "set" } else { "remove" };
-                let value = value.as_deref().unwrap_or_default();
-                command.arg(operation).arg(&key[..]).arg(value);
-            }
+            members::add_changes(command, changes);
         };
         self.0.states.add_node(node);
         self.0.run::<()>(&scripts::RECORD_MEMBERS, arguments).await

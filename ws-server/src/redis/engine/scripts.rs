@@ -174,15 +174,16 @@ pub(super) static HISTORY: Script = Script::new(
 );
 
 /// Keys: the nodes, the beginning of the keys of their members. Arguments: node, time to live; for
-/// each change `set`, key and value, or `remove`, key and an empty text.
+/// each run of changes `HSET` with keys and values, or `HDEL` with keys, behind their number.
 pub(super) static RECORD_MEMBERS: Script = Script::new(
     "record_members",
     "
-local members = KEYS[2] .. ARGV[1]
+local members, at = KEYS[2] .. ARGV[1], 3
 redis.call('SADD', KEYS[1], ARGV[1])
-for i = 3, #ARGV, 3 do
-  if ARGV[i] == 'set' then redis.call('HSET', members, ARGV[i + 1], ARGV[i + 2])
-  else redis.call('HDEL', members, ARGV[i + 1]) end
+while at < #ARGV do
+  local last = at + 1 + tonumber(ARGV[at + 1])
+  redis.call(ARGV[at], members, unpack(ARGV, at + 2, last))
+  at = last + 1
 end
 redis.call('PEXPIRE', members, ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
