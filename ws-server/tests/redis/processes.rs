@@ -10,6 +10,7 @@ use crate::server::RedisServer;
 
 mod device;
 mod killed;
+mod many;
 mod server;
 
 use server::{ServerProcess, members_of};

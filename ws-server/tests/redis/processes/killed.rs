@@ -137,13 +137,13 @@ async fn read(mut page: Device, other: u16, progress: watch::Sender<usize>) -> R
 }
 
 /// The commands that read histories, members or old entries.
-const READS: [&str; 5] = ["xrange", "xrevrange", "lrange", "hgetall", "smembers"];
+pub(super) const READS: [&str; 5] = ["xrange", "xrevrange", "lrange", "hgetall", "smembers"];
 
 /// The place of the command that a server executes once for each node with members, when it starts.
 const MEMBERS: usize = 4;
 
 /// How often Redis has executed each of [`READS`], also in scripts.
-fn reads_of(redis: &RedisServer) -> [u64; READS.len()] {
+pub(super) fn reads_of(redis: &RedisServer) -> [u64; READS.len()] {
     let stats = redis.command("INFO commandstats");
     READS.map(|command| {
         let begin = format!("cmdstat_{command}:calls=");
@@ -163,12 +163,17 @@ async fn connect(server: &ServerProcess, name: &str) -> (Vec<Client>, Vec<Device
         clients.push(Client::connect(server.port, &path).await);
     }
     for _ in 0..PAGES {
-        let page = Device::connect(server.port).await;
-        clients[0].send(&format!("subscribe {}", page.id)).await;
-        assert_eq!(clients[0].text().await.as_deref(), Some("subscribed"));
-        pages.push(page);
+        pages.push(connect_page(server, &mut clients[0]).await);
     }
     (clients, pages)
+}
+
+/// Connects a page. The client, of the same server, subscribes it to both topics.
+pub(super) async fn connect_page(server: &ServerProcess, client: &mut Client) -> Device {
+    let page = Device::connect(server.port).await;
+    client.send(&format!("subscribe {}", page.id)).await;
+    assert_eq!(client.text().await.as_deref(), Some("subscribed"));
+    page
 }
 
 /// Waits until a server knows these members of the hall; there is one more, who asks.

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use tokio::net::TcpListener;
 use ws_server::prelude::*;
 use ws_server::session::Secrets;
+use ws_server::topic::PublishError;
 
 use crate::browser::Client;
 use crate::server::RedisServer;
@@ -41,8 +42,7 @@ impl Chat {
             return Ok(Some(format!("members {}", members(hub))));
         }
         if let Some(number) = text.strip_prefix("push ") {
-            // An answer means that it is in the log.
-            hub.everyone().send("n", &number).await?;
+            push(hub, number).await?;
             return Ok(Some("pushed".to_owned()));
         }
         if let Some(id) = text.strip_prefix("subscribe ") {
@@ -51,13 +51,40 @@ impl Chat {
             page.subscribe("said", Told).expect("few topics");
             return Ok(Some("subscribed".to_owned()));
         }
-        let said = format!("{} {text}", self.name);
-        if text.starts_with("tell ") {
-            hub.publish(Told, &said).await?;
-        } else {
-            hub.publish(Hall, &said).await?;
-        }
+        publish(hub, &self.name, &text).await?;
         Ok(None)
+    }
+}
+
+/// Publishes and pushes what its client sends, and answers when it is in the log. Nothing on its
+/// server is subscribed because of it.
+struct Speaker;
+
+#[ws_handler]
+impl Speaker {
+    fn init() -> Self {
+        Speaker
+    }
+
+    async fn message(&mut self, text: String, hub: &Hub) -> Result<String, Close> {
+        match text.strip_prefix("push ") {
+            Some(number) => push(hub, number).await?,
+            None => publish(hub, "speaker", &text).await?,
+        }
+        Ok(text)
+    }
+}
+
+async fn push(hub: &Hub, number: &str) -> Result<(), PublishError> {
+    hub.everyone().send("n", &number).await.map(drop)
+}
+
+async fn publish(hub: &Hub, name: &str, text: &str) -> Result<(), PublishError> {
+    let said = format!("{name} {text}");
+    if text.starts_with("tell ") {
+        hub.publish(Told, &said).await.map(drop)
+    } else {
+        hub.publish(Hall, &said).await.map(drop)
     }
 }
 
@@ -72,6 +99,7 @@ dispatch! {
     struct Routes;
 
     chat: "/chat/{name}" => Chat { require_session: false };
+    speaker: "/speaker" => Speaker { require_session: false };
     device: "/device" => PageStream { attach: page, require_session: false };
 }
 
