@@ -5,13 +5,10 @@
 //! (with two subscribers of the channel), and the ratio. Needs Debian's `redis-server` and `redis-tools`.
 
 use std::future::ready;
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use ws_server::cluster::{ClusterOptions, Lanes};
 use ws_server::limits::ServerLimits;
@@ -19,6 +16,7 @@ use ws_server::prelude::*;
 use ws_server::redis::{Redis, RedisEngine};
 use ws_server::session::{Secrets, Sessions};
 use ws_server::testkit::TestKit;
+use ws_tests::RedisServer;
 
 /// Servers of the cluster, and subscribers of the channel beside it.
 const NODES: usize = 2;
@@ -53,82 +51,24 @@ impl Reader {
     }
 }
 
-/// A server of Redis that ends with this value.
-struct Server(Child, u16);
-
-impl Server {
-    fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("bound").port();
-        drop(free);
-        let mut command = Command::new("redis-server");
-        command.args([
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--port",
-            &port.to_string(),
-        ]);
-        command.stdout(Stdio::null());
-        Self(command.spawn().expect("redis-server is installed"), port)
-    }
-
-    async fn connect(&self) -> TcpStream {
-        loop {
-            if let Ok(stream) = TcpStream::connect(("127.0.0.1", self.1)).await {
-                stream.set_nodelay(true).expect("a TCP stream");
-                return stream;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// The time that the server has spent on a processor.
-    async fn spent(&self) -> Duration {
-        let mut stream = self.connect().await;
-        stream.write_all(b"INFO cpu\r\n").await.expect("sent");
-        let mut text = String::new();
-        while !text.contains("used_cpu_user_main_thread") {
-            let mut part = [0; 4096];
-            let len = stream.read(&mut part).await.expect("an answer");
-            text.push_str(&String::from_utf8_lossy(&part[..len]));
-        }
-        let seconds = |name: &str| -> f64 {
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|it| it.trim().parse().ok())
-                .expect("a number")
-        };
-        Duration::from_secs_f64(seconds("used_cpu_user:") + seconds("used_cpu_sys:"))
-    }
-
-    /// Runs `redis-benchmark` with one connection; the number of commands per second.
-    async fn benchmark(&self, in_flight: usize, count: usize, command: &[&str]) -> f64 {
-        let mut benchmark = tokio::process::Command::new("redis-benchmark");
-        benchmark.args(["-p", &self.1.to_string(), "-c", "1", "--csv"]);
-        benchmark.args(["-P", &in_flight.to_string(), "-n", &count.to_string()]);
-        let output = benchmark.args(command).output().await;
-        let output = output.expect("redis-tools is installed");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let fields = text
-            .lines()
-            .last()
-            .and_then(|line| line.rsplit("\",\"").nth(6));
-        let rate = fields.and_then(|rate| rate.trim_matches('"').parse().ok());
-        rate.unwrap_or_else(|| panic!("no rate in {text}"))
-    }
+/// Runs `redis-benchmark` with one connection; the number of commands per second.
+async fn benchmark(server: &RedisServer, in_flight: usize, count: usize, command: &[&str]) -> f64 {
+    let mut benchmark = tokio::process::Command::new("redis-benchmark");
+    benchmark.args(["-p", &server.port().to_string(), "-c", "1", "--csv"]);
+    benchmark.args(["-P", &in_flight.to_string(), "-n", &count.to_string()]);
+    let output = benchmark.args(command).output().await;
+    let output = output.expect("redis-tools is installed");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let fields = text
+        .lines()
+        .last()
+        .and_then(|line| line.rsplit("\",\"").nth(6));
+    let rate = fields.and_then(|rate| rate.trim_matches('"').parse().ok());
+    rate.unwrap_or_else(|| panic!("no rate in {text}"))
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.kill().expect("the server runs");
-        self.0.wait().expect("the server ends");
-    }
-}
-
-async fn node(server: &Server) -> TestKit {
-    let url = format!("redis://127.0.0.1:{}", server.1);
-    let engine = RedisEngine::new(Redis::new(&url).expect("a URL"), Lanes::DEFAULT);
+async fn node(server: &RedisServer) -> TestKit {
+    let engine = RedisEngine::new(Redis::new(&server.url()).expect("a URL"), Lanes::DEFAULT);
     let secrets = Secrets::new([[7; 32]]).expect("32 bytes");
     let (limits, options) = (ServerLimits::DEFAULT, ClusterOptions::DEFAULT);
     let kit = TestKit::with_hub(Hub::with_engine(
@@ -150,7 +90,7 @@ struct Reached {
 
 /// Publishes `count` messages, `in_flight` at a time, with this function.
 async fn publish<F: Future<Output = ()>>(
-    server: &Server,
+    server: &RedisServer,
     in_flight: usize,
     count: usize,
     publish: impl Fn(u64) -> F,
@@ -169,7 +109,7 @@ async fn publish<F: Future<Output = ()>>(
 }
 
 /// The same with a command of `redis-benchmark`.
-async fn floor(server: &Server, in_flight: usize, count: usize, command: &[&str]) -> Reached {
+async fn floor(server: &RedisServer, in_flight: usize, count: usize, command: &[&str]) -> Reached {
     let mut subscribers = JoinSet::new();
     for _ in 0..NODES {
         let mut stream = server.connect().await;
@@ -180,7 +120,7 @@ async fn floor(server: &Server, in_flight: usize, count: usize, command: &[&str]
         });
     }
     let before = server.spent().await;
-    let rate = server.benchmark(in_flight, count, command).await;
+    let rate = benchmark(server, in_flight, count, command).await;
     let messages = u32::try_from(count).expect("small");
     let spent = server.spent().await.saturating_sub(before) / messages;
     Reached { rate, spent }
@@ -201,7 +141,7 @@ async fn echo(one: &TestKit, two: &TestKit) -> Duration {
 }
 
 /// The same with `PUBLISH` and `SUBSCRIBE` on two plain connections.
-async fn echo_floor(server: &Server) -> Duration {
+async fn echo_floor(server: &RedisServer) -> Duration {
     let (mut publisher, mut subscriber) = (server.connect().await, server.connect().await);
     let mut part = [0; 4096];
     subscriber
@@ -242,8 +182,7 @@ fn micros(time: Duration) -> f64 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let server = Server::start();
-    drop(server.connect().await);
+    let server = RedisServer::start().await;
     let (one, two) = (node(&server).await, node(&server).await);
     let text = "x".repeat(SIZE);
     let plain = async |_| {

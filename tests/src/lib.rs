@@ -7,6 +7,8 @@ mod example;
 mod files;
 #[cfg(doctest)]
 mod guide;
+mod part;
+mod redis;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -15,6 +17,8 @@ use std::time::Duration;
 pub use captured::{Captured, End};
 pub use example::{Example, program};
 pub use files::files;
+pub use part::Part;
+pub use redis::RedisServer;
 
 /// The deadline of each wait. It only passes if the event never happens.
 const DEADLINE: Duration = Duration::from_secs(20);
