@@ -39,6 +39,7 @@ pub use replaced::{check_replaced, check_trimmed};
 pub async fn check_engine(engine: &impl Engine) {
     a_lane_is_opened_behind_its_marker(engine).await;
     entries_are_read_once_and_in_order(engine).await;
+    the_end_of_a_lane_is_found(engine).await;
     lanes_have_entries_of_their_own(engine).await;
     concurrent_appends_are_all_kept(engine).await;
     another_generation_is_refused(engine).await;
@@ -54,6 +55,9 @@ const AUTHOR: Incarnation = Incarnation(0x5017e);
 
 /// The number of the last entry, in all lanes.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// The number of the last read.
+static ROUND: AtomicU64 = AtomicU64::new(0);
 
 /// A lane of the engine that a check uses.
 struct OpenedLane<'e, E> {
@@ -97,10 +101,17 @@ impl<'e, E: Engine> OpenedLane<'e, E> {
     }
 
     async fn read(&self, after: EntryId, most: usize) -> LaneRead {
-        let read = self.engine.read(&[self.from(after)], most).await;
+        let round = ROUND.fetch_add(1, Ordering::Relaxed) + 1;
+        let from = ReadFrom {
+            round,
+            ..self.from(after)
+        };
+        let read = self.engine.read(&[from], most).await;
         let mut read = read.expect("`read` fails");
         assert_eq!(read.len(), 1, "`read` must return each lane once");
-        read.remove(0)
+        let read = read.remove(0);
+        assert!(read.round <= round, "a read of a later round");
+        read
     }
 
     /// Reads to the end of the lane, in reads of a few entries.
@@ -109,12 +120,11 @@ impl<'e, E: Engine> OpenedLane<'e, E> {
         loop {
             let read = self.read(after, 3).await;
             assert!(read.entries.len() <= 3, "more entries than were requested");
-            let Some((last, _)) = read.entries.last() else {
-                return all;
-            };
-            after = *last;
+            if let Some((last, _)) = read.entries.last() {
+                after = *last;
+            }
             all.extend(texts(&read));
-            if read.entries.len() < 3 {
+            if read.is_end {
                 return all;
             }
         }
@@ -163,6 +173,7 @@ pub fn new_read(lane: Lane, opened: &Opened, after: EntryId) -> ReadFrom {
         generation: opened.generation,
         after,
         relayed_after: opened.relayed,
+        round: 0,
     }
 }
 
@@ -219,6 +230,20 @@ async fn entries_are_read_once_and_in_order(engine: &impl Engine) {
     let last = engine.append(&append).await.expect("`append` fails");
     let read = lane.read(id, 64).await;
     assert_eq!(read.entries, [(last, Bytes::from(bytes))]);
+}
+
+async fn the_end_of_a_lane_is_found(engine: &impl Engine) {
+    let lane = OpenedLane::open(engine, Lane(0)).await;
+    let start = lane.end().await.last;
+    for text in ["1", "2", "3"] {
+        lane.append(text).await;
+    }
+    let part = lane.read(start, 2).await;
+    assert!(!part.is_end, "an entry is behind {part:?}");
+    assert_eq!(lane.read_all(start).await.len(), 3);
+    let last = lane.end().await.last;
+    let rest = lane.read(last, 2).await;
+    assert!(rest.is_end && rest.entries.is_empty(), "not {rest:?}");
 }
 
 async fn lanes_have_entries_of_their_own(engine: &impl Engine) {

@@ -16,17 +16,20 @@ use super::channel::{Live, Repeat};
 use super::script::Script;
 use super::{Redis, RedisError, milliseconds};
 
+mod answers;
 mod gauge;
 mod history;
 mod keys;
 mod lanes;
 mod members;
 mod opening;
+mod portion;
 mod reading;
 mod scripts;
 mod seals;
 mod servers;
 mod trimming;
+mod waiter;
 
 use keys::Keys;
 use lanes::LaneStates;
@@ -393,7 +396,7 @@ impl Shared {
         };
         // Without an id, the log of this generation is gone.
         let id = id.ok_or(EngineError::Generation)?;
-        let id = reading::entry_id(id.as_bytes()).ok_or_else(|| unexpected(redis, "XADD"))?;
+        let id = answers::entry_id(id.as_bytes()).ok_or_else(|| unexpected(redis, "XADD"))?;
         self.states.reached(append.lane, id);
         gauge.set_full(false);
         Ok(id)

@@ -13,14 +13,14 @@ use ws_server::testkit::engines::{self, new_append, new_kept, new_read};
 
 use crate::server::RedisServer;
 
-const LANE: Lane = Lane(0);
+pub(crate) const LANE: Lane = Lane(0);
 
-fn engine(server: &RedisServer) -> RedisEngine {
+pub(crate) fn engine(server: &RedisServer) -> RedisEngine {
     RedisEngine::new(server.redis(), Lanes::DEFAULT)
 }
 
 /// Opens the lane, as often as it takes.
-async fn open(engine: &RedisEngine) -> Opened {
+pub(crate) async fn open(engine: &RedisEngine) -> Opened {
     loop {
         if let Ok(opened) = engine.open(LANE).await {
             return opened;

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use ws_server::cluster::{ClusterOptions, Lane, Lanes};
 use ws_server::prelude::*;
 use ws_server::redis::{RedisEngine, RedisError};
 use ws_server::testkit::{TestClient, TestKit, engines};
 
 use crate::nodes::{Room, assert_quiet, lane_of, options, start};
+use crate::proxy::Proxy;
 use crate::server::RedisServer;
 
 const COUNT: usize = 3;
@@ -191,6 +192,57 @@ async fn a_server_that_is_restarted_while_another_is_down_is_used_again() {
     assert_eq!(next(&mut bob).await, "again");
     assert!(publish(&two, 0, "as before").await);
     assert_eq!(next(&mut ada).await, "as before");
+}
+
+/// Messages on other lanes for each one of a slow server.
+const MESSAGES: usize = 20;
+
+/// An answer that is thrown away because it is late would be as late the next time.
+#[tokio::test]
+async fn a_server_that_always_answers_late_is_read_and_delays_no_other() {
+    let servers = servers();
+    let slow = Proxy::start(servers[1].port()).await;
+    let start = async || {
+        let all = [servers[0].redis(), slow.redis(), servers[2].redis()];
+        let node = start(RedisEngine::over(all, Lanes::DEFAULT).unwrap(), &options());
+        node.hub().ready().await;
+        node
+    };
+    let (one, two) = (start().await, start().await);
+    let mut ada = one.handler::<Guest<1>>().connect().await.unwrap();
+    let mut bob = one.handler::<Guest<0>>().connect().await.unwrap();
+    // Later connections would be given up.
+    assert!(publish(&two, 1, "before").await);
+    assert_eq!(next(&mut ada).await, "before");
+    while servers[1].command("CLIENT LIST").matches("flags=b").count() < 2 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    slow.delay_answers(Duration::from_millis(700));
+    for number in 0..3 {
+        let text = number.to_string();
+        assert!(publish(&two, 1, &text).await, "message {number}");
+        // Not closed by a reset.
+        let delivered = timeout(Duration::from_secs(30), next(&mut ada)).await;
+        assert_eq!(delivered.as_deref(), Ok(&*text));
+    }
+    let round_trips = async {
+        for number in 0..MESSAGES {
+            assert!(publish(&two, 0, &number.to_string()).await);
+            assert_eq!(next(&mut bob).await, number.to_string());
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = publish(&two, 1, "late") => {
+            panic!("a message of a slow server before {MESSAGES} of another one");
+        }
+        () = round_trips => {}
+    }
+    slow.delay_answers(Duration::ZERO);
+    while !one.hub().cluster().unwrap().stale_lanes.is_empty() {
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_quiet(&mut bob).await;
 }
 
 #[tokio::test]

@@ -82,11 +82,13 @@ pub trait Engine: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
     /// Reads up to `most` entries, and up to `most` relayed ones, of each of these lanes, in order;
-    /// waits up to [`READ_WAIT`] for the first. Lanes without new entries are included: an empty
-    /// result means that the lane was read to its end.
+    /// waits up to [`READ_WAIT`] for the first. Lanes without new entries are included.
     ///
     /// An engine with several servers may leave out the lanes of some that do not answer, or have
-    /// another generation: the node opens these again, and applies the others.
+    /// another generation: the node opens these again, and applies the others. A server that is only
+    /// slow need not delay them either: its lanes are returned without entries and without their
+    /// [end](LaneRead::is_end), and the answer that comes later by a next call from the same place,
+    /// with the [round](LaneRead::round) of the first.
     ///
     /// # Errors
     ///
@@ -205,6 +207,8 @@ pub struct ReadFrom {
     pub after: EntryId,
     /// The last relayed entry that was read.
     pub relayed_after: EntryId,
+    /// The number of the call of [`read`](Engine::read).
+    pub round: u64,
 }
 
 /// What was read of a lane.
@@ -218,6 +222,11 @@ pub struct LaneRead {
     pub entries: Vec<(EntryId, Bytes)>,
     /// Relayed entries with their ids, in order.
     pub relayed: Vec<(EntryId, Bytes)>,
+    /// Whether the lane had no later entries when these were read. Not if the engine still waits for
+    /// the answer of its server.
+    pub is_end: bool,
+    /// The [round](ReadFrom::round) of the call after whose begin the entries were read.
+    pub round: u64,
     /// Taken after the entries were read. An engine may leave it out only if the lane cannot have
     /// been trimmed since it was last read to its end: else a client that moves to another node
     /// could miss its reset.

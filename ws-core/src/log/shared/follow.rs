@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::append::Content;
-use super::engine::{LaneRead, Opened, READ_ENTRIES, ReadFrom};
+use super::engine::{LaneRead, Opened, ReadFrom};
 use super::entry::{Body, Entry, EntryError, Heartbeat, Incarnation, LoggedMessage, Record};
 use super::seen::{Seen, Verdict};
 use crate::log::name::{Lane, Lanes};
@@ -168,15 +168,16 @@ impl Follower {
         self.seen.is_complete()
     }
 
-    /// Where to read all opened lanes next, [`READ_ENTRIES`] of each.
+    /// Where to read all opened lanes next.
     pub(crate) fn begin_read(&mut self) -> Vec<ReadFrom> {
-        self.seen.begin_read();
+        let round = self.seen.begin_read();
         let from = self.lanes.iter().filter_map(|reader| {
             Some(ReadFrom {
                 lane: reader.lane,
                 generation: reader.generation?,
                 after: reader.end.entry,
                 relayed_after: reader.relayed,
+                round,
             })
         });
         from.collect()
@@ -190,7 +191,6 @@ impl Follower {
             return;
         }
         self.relay(&read, emit);
-        let is_drained = read.entries.len() < READ_ENTRIES;
         if let (Some(census), Some((first, _))) = (&read.census, read.entries.first())
             && self.lanes[lane].lags_behind(census, *first)
         {
@@ -213,7 +213,7 @@ impl Follower {
         let Some(generation) = reader.generation else {
             return;
         };
-        let mut is_lost = is_drained && self.seen.drained(read.lane);
+        let mut is_lost = read.is_end && self.seen.drained(read.lane, read.round);
         if let Some(census) = read.census {
             is_lost |= reader.misses_entries(&census);
         }

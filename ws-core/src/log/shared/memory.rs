@@ -209,10 +209,13 @@ impl MemoryServer {
                 return Err(EngineError::Generation);
             }
             let stream = &self.lanes[from.lane.index()];
+            let entries = behind(&stream.entries, from.after, most);
             Ok(LaneRead {
                 lane: from.lane,
                 generation: from.generation,
-                entries: behind(&stream.entries, from.after, most),
+                is_end: entries.len() < most,
+                round: from.round,
+                entries,
                 relayed: behind(&stream.relayed, from.relayed_after, most),
                 census: Some(stream.census()),
             })

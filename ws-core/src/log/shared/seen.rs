@@ -33,6 +33,8 @@ pub(super) struct Seen {
     /// Whether every living incarnation is known. Before, the first entry of one may have any
     /// number.
     is_complete: bool,
+    /// The number of the last read that has begun.
+    round: u64,
     /// Incarnations that died within the age of the window, the oldest first; at most
     /// [`MAX_INCARNATIONS`].
     dead: VecDeque<(Incarnation, Instant)>,
@@ -72,7 +74,8 @@ struct LaneNumbers {
 #[derive(Clone, Copy, Debug)]
 struct Claim {
     number: u64,
-    is_due: bool,
+    /// The last read that has begun before the claim was known.
+    round: u64,
 }
 
 impl LaneNumbers {
@@ -95,6 +98,7 @@ impl Seen {
         Self {
             lanes: lanes.iter().map(|_| LaneNumbers::default()).collect(),
             is_complete: false,
+            round: 0,
             dead: VecDeque::new(),
             forgotten: Forgotten::default(),
         }
@@ -144,7 +148,7 @@ impl Seen {
             } else if last.is_none_or(|last| last < number) {
                 let claim = Claim {
                     number: *number,
-                    is_due: false,
+                    round: self.round,
                 };
                 let known = numbers.claims.len() < MAX_INCARNATIONS;
                 if known || numbers.claims.contains_key(&author) {
@@ -154,20 +158,18 @@ impl Seen {
         }
     }
 
-    /// A read of all lanes begins: it finds what the heartbeats before it claim.
-    pub(super) fn begin_read(&mut self) {
-        let all_drained = self.lanes.iter().all(|numbers| numbers.was_drained);
-        for numbers in &mut self.lanes {
-            for claim in numbers.claims.values_mut() {
-                claim.is_due = true;
-            }
-        }
-        self.is_complete |= all_drained && self.lanes.iter().all(|it| it.claims.is_empty());
+    /// A read of all lanes begins: it finds what the heartbeats before it claim. Returns its number.
+    pub(super) fn begin_read(&mut self) -> u64 {
+        let is_read = |lane: &LaneNumbers| lane.was_drained && lane.claims.is_empty();
+        self.is_complete |= self.lanes.iter().all(is_read);
+        self.round += 1;
+        self.round
     }
 
-    /// A lane was read to its end. Returns whether entries at its end are lost.
+    /// A lane was read to its end, by the read of this number. Returns whether entries at its end
+    /// are lost.
     #[must_use]
-    pub(super) fn drained(&mut self, lane: Lane) -> bool {
+    pub(super) fn drained(&mut self, lane: Lane, round: u64) -> bool {
         let numbers = &mut self.lanes[lane.index()];
         numbers.was_drained = true;
         if numbers.claims.is_empty() {
@@ -175,7 +177,7 @@ impl Seen {
         }
         let mut is_lost = false;
         for (author, claim) in std::mem::take(&mut numbers.claims) {
-            if !claim.is_due {
+            if claim.round >= round {
                 numbers.claims.insert(author, claim);
                 continue;
             }
@@ -237,10 +239,15 @@ mod tests {
         Seen::new(Lanes::new(2).unwrap())
     }
 
+    /// The last read reaches the end of the lane.
+    fn read_to_end(seen: &mut Seen, lane: Lane) -> bool {
+        seen.drained(lane, seen.round)
+    }
+
     /// A node that has read every lane to its end.
     fn complete() -> Seen {
         let mut seen = seen();
-        assert!(!seen.drained(Lane(0)) && !seen.drained(Lane(1)));
+        assert!(!read_to_end(&mut seen, Lane(0)) && !read_to_end(&mut seen, Lane(1)));
         seen.begin_read();
         seen
     }
@@ -267,11 +274,26 @@ mod tests {
         let mut seen = complete();
         seen.entry(LANE, A, 1);
         seen.heartbeat(A, &[0, 2]);
-        assert!(!seen.drained(LANE), "the read began before the heartbeat");
+        assert!(
+            !read_to_end(&mut seen, LANE),
+            "the read began before the heartbeat"
+        );
         seen.begin_read();
-        assert!(seen.drained(LANE));
-        assert!(!seen.drained(LANE));
+        assert!(read_to_end(&mut seen, LANE));
+        assert!(!read_to_end(&mut seen, LANE));
         assert_eq!(seen.entry(LANE, A, 3), Verdict::New);
+    }
+
+    #[test]
+    fn the_late_answer_to_a_former_read_settles_only_what_was_known_when_it_began() {
+        let mut seen = complete();
+        seen.entry(LANE, A, 1);
+        let late = seen.begin_read();
+        seen.heartbeat(A, &[0, 2]);
+        let next = seen.begin_read();
+        seen.begin_read();
+        assert!(!seen.drained(LANE, late), "the entry is perhaps behind it");
+        assert!(seen.drained(LANE, next));
     }
 
     #[test]
@@ -280,7 +302,7 @@ mod tests {
         seen.heartbeat(A, &[0, 1]);
         seen.begin_read();
         assert_eq!(seen.entry(LANE, A, 1), Verdict::New);
-        assert!(!seen.drained(LANE));
+        assert!(!read_to_end(&mut seen, LANE));
     }
 
     #[test]
@@ -288,10 +310,10 @@ mod tests {
         let mut seen = seen();
         seen.heartbeat(A, &[3, 7]);
         seen.heartbeat(B, &[0, 0]);
-        assert!(!seen.drained(Lane(0)) && !seen.drained(LANE));
+        assert!(!read_to_end(&mut seen, Lane(0)) && !read_to_end(&mut seen, LANE));
         seen.begin_read();
         assert!(!seen.is_complete, "the claims were not due before");
-        assert!(!seen.drained(Lane(0)) && !seen.drained(LANE));
+        assert!(!read_to_end(&mut seen, Lane(0)) && !read_to_end(&mut seen, LANE));
         seen.begin_read();
         assert!(seen.is_complete);
         assert_eq!(seen.entry(LANE, A, 8), Verdict::New);

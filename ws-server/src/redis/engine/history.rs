@@ -19,7 +19,7 @@ use ws_core::log::Generation;
 use ws_core::log::shared::{HistoryMessage, Kept};
 use ws_core::message::Message;
 
-use super::reading::entry_id;
+use super::answers::entry_id;
 
 /// The bytes behind the id and before the payload.
 const HEAD: usize = 8 + 2 + 8 + 1;

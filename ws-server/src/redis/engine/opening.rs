@@ -9,7 +9,7 @@ use super::super::channel::Repeat;
 use super::super::info::ServerId;
 use super::lanes::OpenLane;
 use super::seals::Place;
-use super::{Shared, TTL, keys, milliseconds, reading, scripts, unexpected};
+use super::{Shared, TTL, answers, keys, milliseconds, scripts, unexpected};
 
 impl Shared {
     pub(super) async fn open(&self, lane: Lane) -> Result<Opened, EngineError> {
@@ -48,7 +48,7 @@ impl Shared {
                 }
             }
             command.arg(if has_moved { "moved" } else { "" });
-            command.arg(reading::id_text(highest));
+            command.arg(answers::id_text(highest));
         };
         let answer = scripts::OPEN.run_on(channel, &live, arguments).await;
         let answer: Vec<String> = answer.map_err(EngineError::from)?;
@@ -56,7 +56,7 @@ impl Shared {
             live.replace();
             return Err(RedisError::replaced(redis.address()).into());
         }
-        let (opened, end) = reading::opened(&answer).ok_or_else(|| unexpected(redis, "XINFO"))?;
+        let (opened, end) = answers::opened(&answer).ok_or_else(|| unexpected(redis, "XINFO"))?;
         self.states.opened(
             lane,
             OpenLane {

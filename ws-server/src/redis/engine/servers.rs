@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -14,6 +15,7 @@ use super::super::channel::Channel;
 use super::super::{Redis, RedisError};
 use super::gauge::Gauge;
 use super::keys::{LAYOUT_TAG, MEMBERS_TAG};
+use super::waiter::Waiter;
 
 /// The name of the hash that chooses the lane of a topic, see [`Lanes::of`].
 const HASH: &str = "fnv-1a";
@@ -39,43 +41,6 @@ enum Layout {
     Each,
     /// On the server of a cluster that has its key.
     Cluster(Redis),
-}
-
-/// A command that waits for new entries of one server, so that one read can wait for several.
-#[derive(Default)]
-pub(super) struct Waiter {
-    waits: AtomicBool,
-    /// A read is under way.
-    reads: AtomicBool,
-    /// The last read has failed.
-    pub(super) failed: AtomicBool,
-    /// The last read found another generation.
-    pub(super) replaced: AtomicBool,
-}
-
-/// A read that is under way until the value is dropped.
-pub(super) struct Reading(Arc<Waiter>);
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        self.0.reads.store(false, Ordering::Relaxed);
-    }
-}
-
-impl Waiter {
-    /// Returns whether a command is to be sent, because none waits.
-    pub(super) fn begin(&self) -> bool {
-        !self.waits.swap(true, Ordering::Relaxed)
-    }
-
-    pub(super) fn end(&self) {
-        self.waits.store(false, Ordering::Relaxed);
-    }
-
-    /// Begins a read, unless one is under way.
-    pub(super) fn begin_read(self: Arc<Self>) -> Option<Reading> {
-        (!self.reads.swap(true, Ordering::Relaxed)).then(|| Reading(self))
-    }
 }
 
 impl Servers {
@@ -172,6 +137,19 @@ impl Servers {
 
     pub(super) fn waiter(&self, index: usize) -> &Arc<Waiter> {
         &self.waiters[index]
+    }
+
+    /// Waits until a server that was late has answered.
+    pub(super) async fn late_answer(&self) {
+        poll_fn(|cx| {
+            let mut waiters = self.waiters.iter();
+            if waiters.any(|waiter| waiter.poll_answered(cx).is_ready()) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     /// What was noticed of the server with a lane.

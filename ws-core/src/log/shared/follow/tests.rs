@@ -15,6 +15,8 @@ struct Log {
     follower: Follower,
     time: u64,
     generation: Generation,
+    /// The last read that has begun.
+    round: u64,
     events: Vec<String>,
 }
 
@@ -25,11 +27,12 @@ impl Log {
             follower: Follower::new(Lanes::new(1).unwrap(), 1),
             time: 100,
             generation: Generation(1),
+            round: 0,
             events: Vec::new(),
         };
         log.open(1, 100, 7);
         log.read(&[]);
-        log.follower.begin_read();
+        log.begin_read();
         assert!(log.follower.is_caught_up());
         log.events.clear();
         log
@@ -48,6 +51,12 @@ impl Log {
             .opened(LANE, &opened, &mut |event| events.push(show(&event)));
     }
 
+    fn begin_read(&mut self) -> ReadFrom {
+        let from = self.follower.begin_read().remove(0);
+        self.round = from.round;
+        from
+    }
+
     fn read_with(&mut self, bodies: &[Bytes], census: Option<Census>) -> Vec<String> {
         let mut entries = Vec::new();
         for bytes in bodies {
@@ -59,6 +68,8 @@ impl Log {
             generation: self.generation,
             entries,
             relayed: Vec::new(),
+            is_end: true,
+            round: self.round,
             census,
         };
         let events = &mut self.events;
@@ -169,8 +180,8 @@ fn repeated_entries_are_dropped_and_the_first_copy_counts() {
     ];
     assert_eq!(events, expected);
     assert_eq!(log.follower.skipped().repeated, 2);
-    let from = log.follower.begin_read();
-    assert_eq!(from[0].after, EntryId::new(105, 0));
+    let from = log.begin_read();
+    assert_eq!(from.after, EntryId::new(105, 0));
 }
 
 #[test]
@@ -190,9 +201,9 @@ fn a_heartbeat_reveals_the_loss_of_the_last_entry() {
     log.read(&[message(A, 1, "x")]);
     let events = log.read(&[heartbeat(A, 2, 3)]);
     assert_eq!(events, ["102.0 1 lives", "102.0 1#2 Records"]);
-    log.follower.begin_read();
+    log.begin_read();
     assert_eq!(log.read(&[]), ["102.0 reset Lost"]);
-    log.follower.begin_read();
+    log.begin_read();
     assert_eq!(log.read(&[message(A, 4, "y")]).len(), 2);
 }
 
@@ -270,7 +281,7 @@ fn the_census_reveals_entries_that_were_removed_unread() {
         log.read_with(&[], census(25, 25, 130)),
         ["130.65535 reset Lost"]
     );
-    assert_eq!(log.follower.begin_read()[0].after, last(130));
+    assert_eq!(log.begin_read().after, last(130));
     // The reader lags behind the oldest entry: the reset is before the next message.
     log.time = 140;
     let events = log.read_with(&[message(A, 5, "v")], census(40, 30, 150));
@@ -361,9 +372,8 @@ fn relayed_entries_are_read_once_and_change_no_number() {
     log.follower
         .apply(read, &mut |event| events.push(show(&event)));
     assert_eq!(events, ["101.1 2 relays t t"]);
-    assert_eq!(
-        log.follower.begin_read()[0].relayed_after,
-        EntryId::new(10, 0)
-    );
+    assert_eq!(log.begin_read().relayed_after, EntryId::new(10, 0));
     assert_eq!(log.follower.skipped().foreign, 1);
 }
+        is_end: true,
+        round: 1,

@@ -48,6 +48,7 @@ fn from(generation: u64, after: EntryId) -> [ReadFrom; 1] {
         generation: Generation(generation),
         after,
         relayed_after: EntryId::ZERO,
+        round: 1,
     }]
 }
 

@@ -131,7 +131,9 @@ impl NodeShared {
             backoff.reset();
             let missing = self.missing(&reads);
             // What must reach every node, such as the end of a session, is in this lane.
-            if reads.iter().any(|read| read.lane == Lane::CONTROL) {
+            let is_answer = |read: &LaneRead| read.is_end || !read.entries.is_empty();
+            let mut control = reads.iter().filter(|read| read.lane == Lane::CONTROL);
+            if control.any(is_answer) {
                 self.outage.end(Instant::now());
             }
             self.apply_reads(follower, reads);
@@ -142,7 +144,7 @@ impl NodeShared {
     fn apply_reads(self: &Arc<Self>, follower: &mut Follower, reads: Vec<LaneRead>) {
         for read in reads {
             let lane = read.lane;
-            let is_drained = read.entries.len() < READ_ENTRIES;
+            let is_end = read.is_end;
             let mut read = Some(read);
             self.apply.burst(&mut || {
                 if let Some(read) = read.take() {
@@ -150,10 +152,10 @@ impl NodeShared {
                 }
             });
             self.lane(lane).moved.notify_waiters();
-            if is_drained {
+            if is_end {
                 self.lane(lane).was_read(Instant::now());
             }
-            if lane == Lane::CONTROL && is_drained && *self.is_ready.borrow() {
+            if lane == Lane::CONTROL && is_end && *self.is_ready.borrow() {
                 self.expect_heartbeats();
             }
         }
