@@ -55,7 +55,7 @@ pub use engine::{
 };
 #[cfg(fuzzing)]
 pub(super) use entry::check_round_trip;
-pub use entry::{Incarnation, marker};
+pub use entry::{Incarnation, MAX_ENTRY, marker};
 pub(crate) use entry::{LoggedMessage, NoticeKind, Record, VERSIONS, Versions};
 #[cfg(feature = "test-kit")]
 pub use faults::{FaultyEngine, FaultyServer, Restart};

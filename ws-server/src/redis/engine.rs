@@ -39,7 +39,11 @@ use servers::Servers;
 /// How long an entry can be read, unless the lane has too many bytes.
 const WINDOW_AGE: Duration = Duration::from_secs(3 * 60);
 
-/// Bytes of the entries of all lanes, as Redis counts its memory.
+/// How long a relayed entry can be read: much longer than a reader that does not lag needs.
+const RELAYED_AGE: Duration = Duration::from_secs(30);
+
+/// Bytes of the entries of all lanes, as Redis counts its memory. With more than 14 lanes, each has
+/// room for a few of the largest entries, so all of them have more.
 const WINDOW_BYTES: usize = 64 * 1024 * 1024;
 
 /// How long keys outlive the last server.
@@ -59,8 +63,8 @@ const NUMBER_TTL: Duration = Duration::from_secs(10 * 60);
 /// | key | type | content |
 /// |---|---|---|
 /// | `ws:{N}:generation` | hash | the server that holds the lane, and its generation |
-/// | `ws:{N}:log:GENERATION` | stream | entries of the last 3 minutes, at most 64 MiB in all lanes |
-/// | `ws:{N}:relayed` | stream | the last relayed entries, 1,000 for each lane of the server whose first lane this is |
+/// | `ws:{N}:log:GENERATION` | stream | entries of the last 3 minutes, at most 64 MiB in all lanes; with more than 14 lanes, 4.5 MiB in each |
+/// | `ws:{N}:relayed` | stream | relayed entries of the last 30 seconds, at most 1,000 for each lane of the server whose first lane this is |
 /// | `ws:{N}:history:TOPIC` | list | the history of a topic |
 /// | `ws:{N}:number:NODE` | string | the last entry of a node that is in histories |
 /// | `ws:{members}:…` | set, hashes | the members of each node; of node 0, the subscriptions of pages and sessions |

@@ -21,5 +21,7 @@ mod server;
 mod servers;
 mod sessions;
 mod several;
+mod slow;
 mod subscriptions;
 mod tls;
+mod trimming;

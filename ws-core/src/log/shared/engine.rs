@@ -21,7 +21,8 @@ pub const READ_WAIT: Duration = Duration::from_secs(1);
 /// Entries that one read returns for a lane.
 pub const READ_ENTRIES: usize = 64;
 
-/// Relayed entries of a lane that an engine must keep for its readers; it may remove older ones.
+/// Relayed entries of a lane that an engine must keep for its readers, for 30 seconds and while it has
+/// the memory; it may remove all others.
 pub const RELAYED_ENTRIES: usize = 1_000;
 
 /// Holds the lanes of a log, the histories of topics and the members of nodes.
@@ -70,7 +71,7 @@ pub trait Engine: Send + Sync + 'static {
     fn append(&self, append: &Append) -> impl Future<Output = Result<EntryId, EngineError>> + Send;
 
     /// Relays an entry to all readers of the lane, at best effort: it is in no generation and no
-    /// history. Only the last [`RELAYED_ENTRIES`] are kept.
+    /// history. At most the last [`RELAYED_ENTRIES`] are kept.
     ///
     /// # Errors
     ///

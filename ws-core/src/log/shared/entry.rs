@@ -46,7 +46,7 @@ pub(crate) const MAX_RECORDS: usize = 64;
 pub(crate) const FULL_ENTRY: usize = 64 * 1024;
 
 /// Bytes of the largest entry that is read.
-const MAX_ENTRY: usize = MAX_MESSAGE + 2 * FULL_ENTRY;
+pub const MAX_ENTRY: usize = MAX_MESSAGE + 2 * FULL_ENTRY;
 
 mod heartbeat;
 mod notice;

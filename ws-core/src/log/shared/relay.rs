@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::entry::{Body, Entry, FULL_ENTRY, Incarnation, LoggedMessage, MAX_RECORDS, Record};
+use crate::log::local::MAX_MESSAGE;
 use crate::log::position::EntryId;
 
 /// Messages of a lane that wait for the engine.
@@ -24,8 +25,12 @@ pub(super) struct RelayQueue {
 }
 
 impl RelayQueue {
-    /// Adds a message.
+    /// Adds a message, unless it is larger than one of the log may be.
     pub(super) fn push(&mut self, message: LoggedMessage) {
+        if message.message.len() > MAX_MESSAGE {
+            self.dropped += 1;
+            return;
+        }
         let record = Record::Message(message);
         self.bytes += record.size();
         self.waiting.push_back(record);
@@ -115,6 +120,8 @@ mod tests {
         assert_eq!(queue.dropped(), 1);
         let entry = queue.next(Incarnation(7), 1).unwrap();
         assert_eq!(first(entry), (1, MAX_RECORDS, "1".into()));
+        push(&mut queue, Bytes::from(vec![0; MAX_MESSAGE + 1]));
+        assert_eq!(queue.dropped(), 2, "no node would read it");
         push(&mut queue, Bytes::from(vec![0; MAX_BYTES]));
         let entry = queue.next(Incarnation(7), 1).unwrap();
         let large = Message::binary(vec![0; MAX_BYTES]);

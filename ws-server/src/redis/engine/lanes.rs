@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::redis::ConnectionInfo;
 use tokio::time::Instant;
-use ws_core::log::shared::{Incarnation, ReadFrom};
+use ws_core::log::shared::{Incarnation, MAX_ENTRY, ReadFrom};
 use ws_core::log::{EntryId, Generation, Lane, Lanes};
 
 use super::super::info::ServerId;
@@ -29,8 +29,13 @@ const UNCOUNTED: Duration = Duration::from_secs(1);
 /// See [`UNCOUNTED`]: less than trimming leaves of a lane's share.
 const UNCOUNTED_BYTES: usize = 256 * 1024;
 
-/// The most lanes whose share is large enough for [`UNCOUNTED_BYTES`].
-const UNCOUNTED_LANES: usize = 64;
+/// The largest entries for which each lane has room: others may not have read them yet.
+const LEAST_ENTRIES: usize = 4;
+
+/// Bytes of the entries of one lane, as Redis counts its memory.
+pub(super) fn share(lanes: Lanes) -> usize {
+    (WINDOW_BYTES / lanes.count()).max(LEAST_ENTRIES * MAX_ENTRY)
+}
 
 /// A lane that was opened, and the server that holds it.
 #[derive(Clone)]
@@ -79,7 +84,7 @@ impl LaneStates {
         Self {
             lanes: Mutex::new(lanes.iter().map(state).collect()),
             nodes: Mutex::default(),
-            share: WINDOW_BYTES / lanes.count(),
+            share: share(lanes),
         }
     }
 
@@ -140,12 +145,11 @@ impl LaneStates {
     /// have been removed unread.
     pub(super) fn read(&self, from: &ReadFrom, end: EntryId, bytes: usize, is_end: bool) -> bool {
         let mut lanes = self.lock();
-        let is_small = lanes.len() > UNCOUNTED_LANES;
         let state = &mut lanes[from.lane.index()];
         state.bytes += bytes;
         state.highest = state.highest.max(end);
         let is_recent = state.counted.is_some_and(|at| at.elapsed() < UNCOUNTED);
-        is_small || !is_end || !is_recent || bytes > UNCOUNTED_BYTES
+        !is_end || !is_recent || bytes > UNCOUNTED_BYTES
     }
 
     /// The entries of a lane were counted, and it was read to its end or not; in the latter case

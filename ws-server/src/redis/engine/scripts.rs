@@ -143,20 +143,24 @@ return all
 );
 
 /// Keys: log, the generation's record, relayed entries. Arguments: age in milliseconds, size in
-/// bytes, time to live, and `full` if at most half of the size may remain. Begins with commands that need no memory. `max-deleted-entry-id` does not
-/// change here, but the number of entries does.
+/// bytes, time to live, `full` if at most half of the size and no relayed entry may remain, and the age
+/// of relayed entries. Leaves at least one entry. Begins with commands that need no memory.
+/// `max-deleted-entry-id` does not change here, but the number of entries does.
 pub(super) static TRIM: Script = Script::new(
     "trim",
     concat!(
         common!(),
         "
+if ARGV[4] == 'full' then redis.call('XTRIM', KEYS[3], 'MAXLEN', 0)
+else redis.call('XTRIM', KEYS[3], 'MINID', '~', text(now() - ARGV[5])) end
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('XTRIM', KEYS[1], 'MINID', '~', text(now() - ARGV[1]))
 local size, limit = redis.call('MEMORY', 'USAGE', KEYS[1]), tonumber(ARGV[2])
 if ARGV[4] == 'full' then limit = math.min(limit, size / 2) end
 if size > limit then
   local length = redis.call('XLEN', KEYS[1])
-  redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', math.floor(length * limit * 0.9 / size))
+  local left = math.max(1, math.floor(length * limit * 0.9 / size))
+  redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', left)
 end
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
 return 1

@@ -7,11 +7,12 @@ use ws_core::log::shared::EngineError;
 use super::super::RedisError;
 use super::super::channel::Repeat;
 use super::super::info;
-use super::{Shared, TTL, WINDOW_AGE, WINDOW_BYTES, keys, milliseconds, scripts};
+use super::lanes::share;
+use super::{RELAYED_AGE, Shared, TTL, WINDOW_AGE, keys, milliseconds, scripts};
 
 impl Shared {
     /// Removes entries past the limits, and keeps the keys of a lane from expiring. If the memory of
-    /// the server is full, removes half of the entries.
+    /// the server is full, removes half of the entries, and all relayed ones.
     pub(super) async fn trim(&self, lane: Lane) {
         let mut trimmed = self.trim_lane(lane).await.map_err(EngineError::from);
         // The first lane of each server of Redis; every one in a cluster.
@@ -31,14 +32,15 @@ impl Shared {
         let Some(generation) = self.states.generation(lane) else {
             return Ok(());
         };
-        let share = WINDOW_BYTES / self.lanes.count();
         let reason = if is_full { "full" } else { "" };
         let arguments = |command: &mut Cmd| {
             command.arg(3).arg(self.keys.log(lane, generation));
             command.arg(self.keys.generation(lane));
             command.arg(&*self.relayed(lane));
-            command.arg(milliseconds(WINDOW_AGE)).arg(share);
+            command.arg(milliseconds(WINDOW_AGE));
+            command.arg(share(self.lanes));
             command.arg(milliseconds(TTL)).arg(reason);
+            command.arg(milliseconds(RELAYED_AGE));
         };
         let channel = &self.servers.of(lane).links.commands;
         scripts::TRIM.run(channel, Repeat::Once, arguments).await
