@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use forgotten::Forgotten;
+use forgotten::{Forgotten, Lost};
 
 use super::name::TopicName;
 use super::position::Offset;
@@ -60,14 +60,13 @@ struct History {
     limits: HistoryLimits,
     messages: VecDeque<(Offset, Message, Instant)>,
     bytes: usize,
-    /// The newest message that is no longer kept.
-    lost: Offset,
+    lost: Lost,
     /// The newest message.
     newest: Offset,
 }
 
 impl History {
-    fn new(limits: HistoryLimits, lost: Offset) -> Self {
+    fn new(limits: HistoryLimits, lost: Lost) -> Self {
         Self {
             limits,
             messages: VecDeque::new(),
@@ -93,7 +92,7 @@ impl History {
 
     fn remove_oldest(&mut self, removed: &mut Removed) {
         if let Some((offset, message, _)) = self.messages.pop_front() {
-            self.lost = offset;
+            self.lost.last = offset;
             self.bytes -= message.len() + OVERHEAD;
             removed.push(message);
         }
@@ -166,26 +165,27 @@ impl Histories {
         history.trim(now, removed);
         self.bytes += history.bytes;
         self.by_age.insert(offset, name);
-        let evicted = self.evict(offset, removed);
-        self.shorten(topic, removed);
+        let evicted = self.evict((offset, now), removed);
+        self.shorten((topic, now), removed);
         evicted
     }
 
     /// Removes the oldest messages of the topic that was published to last, if it exceeds the limit
     /// alone.
-    fn shorten(&mut self, topic: &TopicName, removed: &mut Removed) {
+    fn shorten(&mut self, (topic, now): (&TopicName, Instant), removed: &mut Removed) {
         let Some(history) = self.topics.get_mut(topic) else {
             return;
         };
         while self.bytes > self.max_bytes && history.messages.len() > 1 {
             self.bytes -= history.bytes;
             history.remove_oldest(removed);
+            history.lost.evicted = Some((history.lost.last, now));
             self.bytes += history.bytes;
         }
     }
 
     /// Removes whole histories until the limit in bytes is kept; the newest stays.
-    fn evict(&mut self, newest: Offset, removed: &mut Removed) -> usize {
+    fn evict(&mut self, (newest, now): (Offset, Instant), removed: &mut Removed) -> usize {
         let mut evicted = 0;
         while self.bytes > self.max_bytes {
             let Some(oldest) = self.by_age.first_entry() else {
@@ -194,17 +194,27 @@ impl Histories {
             if *oldest.key() == newest {
                 break;
             }
+            let last = *oldest.key();
             let name = oldest.remove();
-            self.forget(name, removed);
+            self.forget(name, Some((last, now)), removed);
             evicted += 1;
         }
         evicted
     }
 
-    fn forget(&mut self, name: TopicName, removed: &mut Removed) {
+    fn forget(
+        &mut self,
+        name: TopicName,
+        evicted: Option<(Offset, Instant)>,
+        removed: &mut Removed,
+    ) {
         if let Some(history) = self.topics.remove(&name) {
             self.bytes -= history.bytes + OVERHEAD;
-            self.forgotten.add(name, history.newest);
+            let lost = Lost {
+                last: history.newest,
+                evicted: evicted.or(history.lost.evicted),
+            };
+            self.forgotten.add(name, lost);
             removed.extend(history.messages.into_iter().map(|(_, message, _)| message));
         }
     }
@@ -225,16 +235,41 @@ impl Histories {
         now: Instant,
     ) -> Result<Vec<KeptMessage>, Gap> {
         let Some(history) = self.topics.get(topic) else {
-            let is_complete = offset >= self.forgotten.lost(topic);
+            let is_complete = offset >= self.forgotten.lost(topic).last;
             return is_complete.then(Vec::new).ok_or(Gap);
         };
         let messages = &history.messages;
         let expired = messages.range(..history.first_valid(now));
-        let lost = expired.last().map_or(history.lost, |(lost, ..)| *lost);
+        let lost = expired.last().map_or(history.lost.last, |(lost, ..)| *lost);
         if offset < lost {
             return Err(Gap);
         }
         Ok(history.kept(messages.partition_point(|(kept, ..)| *kept <= offset)))
+    }
+
+    /// The newest message of a topic that is no longer kept. All later ones are.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn lost(&self, topic: &TopicName) -> Offset {
+        self.lost_of(topic).last
+    }
+
+    /// The newest message of a topic that was removed because of the limit in bytes, unless it would be
+    /// too old by now.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn evicted(
+        &self,
+        topic: &TopicName,
+        keep: Duration,
+        now: Instant,
+    ) -> Option<Offset> {
+        let (offset, at) = self.lost_of(topic).evicted?;
+        (now.saturating_duration_since(at) < keep).then_some(offset)
+    }
+
+    #[cfg(feature = "cluster")]
+    fn lost_of(&self, topic: &TopicName) -> Lost {
+        let history = self.topics.get(topic);
+        history.map_or_else(|| self.forgotten.lost(topic), |history| history.lost)
     }
 
     #[cfg(test)]
@@ -255,7 +290,7 @@ impl Histories {
         }
         for (newest, name) in empty {
             self.by_age.remove(&newest);
-            self.forget(name, removed);
+            self.forget(name, None, removed);
         }
         self.topics.shrink_to(2 * self.topics.len());
     }

@@ -359,7 +359,7 @@ impl Node {
         }
     }
 
-    /// Loads the part of a topic's history that is older than what this node has read.
+    /// Loads the part of a topic's history that this node has not read, or no longer keeps.
     ///
     /// # Errors
     ///
@@ -371,11 +371,12 @@ impl Node {
     ) -> Result<(), EngineError> {
         let lane = self.lane_of(topic);
         let max = usize::try_from(limits.messages.get()).unwrap_or(usize::MAX);
+        let state = self.shared.lane(lane);
+        let place = |opened: &OpenedLane| opened.place_to_load(topic, limits, Instant::now());
+        let place = state.opened().as_ref().map(place);
         let loaded = self.shared.engine.history(lane, topic, max).await?;
-        if let Some(opened) = &mut *self.shared.lane(lane).opened()
-            && !opened.is_loaded(topic)
-        {
-            opened.load(topic, loaded, Instant::now());
+        if let (Some(place), Some(opened)) = (place, &mut *state.opened()) {
+            opened.load((topic, place), loaded, Instant::now());
         }
         Ok(())
     }

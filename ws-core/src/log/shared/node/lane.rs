@@ -13,7 +13,7 @@ use crate::log::name::{Lane, TopicName};
 use crate::log::position::{Generation, Offset, Position};
 use crate::log::shared::STALE;
 use crate::log::shared::append::{AppendError, Appender, Outcome};
-use crate::log::shared::earlier::{Earlier, PositionedMessage};
+use crate::log::shared::earlier::{Earlier, Loaded, PositionedMessage};
 use crate::log::shared::engine::HistoryMessage;
 use crate::log::shared::entry::{Incarnation, LoggedMessage};
 use crate::log::shared::relay::RelayQueue;
@@ -246,14 +246,33 @@ impl OpenedLane {
             return Ok(Vec::new());
         }
         let read = self.positioned(self.histories.last(topic, last, now));
-        if read.len() == last || now.duration_since(self.started) >= limits.keep {
+        let is_whole = now.duration_since(self.started) >= limits.keep
+            && self.histories.evicted(topic, limits.keep, now).is_none();
+        if read.len() == last || is_whole {
             return Ok(read);
         }
+        self.loaded_up_to(topic, limits, now)?;
         let missing = last - read.len();
-        let earlier = self.earlier.last(topic, missing, limits, now);
-        let mut all = earlier.ok_or(ReplayError::NotLoaded)?;
+        // What is kept here begins there.
+        let begin = self.position(self.histories.lost(topic));
+        let mut all = self.earlier.last((topic, begin), missing, limits, now);
         all.extend(read);
         Ok(all)
+    }
+
+    /// Up to which place the history of a topic was loaded: at least that behind which this node keeps
+    /// everything.
+    fn loaded_up_to(
+        &self,
+        topic: &TopicName,
+        limits: HistoryLimits,
+        now: Instant,
+    ) -> Result<Offset, ReplayError> {
+        let evicted = self.histories.evicted(topic, limits.keep, now);
+        let needed = evicted.unwrap_or(self.start);
+        let loaded = self.earlier.up_to(topic);
+        let loaded = loaded.filter(|up_to| *up_to >= needed);
+        loaded.ok_or(ReplayError::NotLoaded)
     }
 
     /// The messages of a topic behind a position.
@@ -279,12 +298,13 @@ impl OpenedLane {
         }
         let limits = limits.filter(|_| from.offset < self.start);
         let limits = limits.ok_or(ReplayError::Gap)?;
-        let earlier = self.earlier.last(topic, usize::MAX, limits, now);
-        let earlier = earlier.ok_or(ReplayError::NotLoaded)?;
+        let up_to = self.loaded_up_to(topic, limits, now)?;
+        let until = (topic, self.position(up_to));
+        let earlier = self.earlier.last(until, usize::MAX, limits, now);
         // Messages may have been removed behind the position, unless its own message is kept.
         let place = earlier.iter().position(|kept| kept.at == from);
         let place = place.ok_or(ReplayError::Gap)?;
-        let read = self.read_since(topic, self.start, Some(limits), now);
+        let read = self.read_since(topic, up_to, Some(limits), now);
         let mut all = earlier[place + 1..].to_vec();
         all.extend(read.ok_or(ReplayError::Gap)?);
         Ok(all)
@@ -318,25 +338,48 @@ impl OpenedLane {
         }
     }
 
-    /// Adds what the engine has of a topic's history: the part before the start.
-    pub(super) fn load(&mut self, topic: &TopicName, loaded: Vec<HistoryMessage>, now: Instant) {
+    /// Up to which position a topic's history is to be loaded: to the start, or if messages behind it
+    /// are no longer kept, to the head, so that it need not be loaded again for each of them.
+    pub(super) fn place_to_load(
+        &self,
+        topic: &TopicName,
+        limits: HistoryLimits,
+        now: Instant,
+    ) -> Position {
+        match self.histories.evicted(topic, limits.keep, now) {
+            Some(_) => self.head(),
+            None => self.start(),
+        }
+    }
+
+    /// Adds what the engine has of a topic's history, up to the position that was to be loaded when it
+    /// was asked.
+    pub(super) fn load(
+        &mut self,
+        (topic, place): (&TopicName, Position),
+        loaded: Vec<HistoryMessage>,
+        now: Instant,
+    ) {
+        if place < self.start() || place.generation != self.generation {
+            // What was read was forgotten meanwhile.
+            return;
+        }
         let positioned = |loaded: HistoryMessage| {
             let at = Position {
                 generation: loaded.generation,
                 lane: self.lane,
                 offset: Offset::new(loaded.entry, loaded.index),
             };
-            let is_read = at.generation == self.generation && at.offset > self.start;
             let added = now.checked_sub(loaded.age).unwrap_or(now);
             let message = loaded.message;
-            (!is_read).then_some((PositionedMessage { at, message }, added))
+            // One of a former generation is neither earlier nor later.
+            let is_later = at > place;
+            (!is_later).then_some((PositionedMessage { at, message }, added))
         };
-        let earlier = loaded.into_iter().filter_map(positioned).collect();
-        self.earlier.insert(topic.clone(), earlier);
-    }
-
-    /// Whether a topic's history was loaded.
-    pub(super) fn is_loaded(&self, topic: &TopicName) -> bool {
-        self.earlier.contains(topic)
+        let loaded = Loaded {
+            up_to: place.offset,
+            messages: loaded.into_iter().filter_map(positioned).collect(),
+        };
+        self.earlier.insert(topic.clone(), loaded);
     }
 }

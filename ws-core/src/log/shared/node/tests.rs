@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::*;
 use crate::log::position::{EntryId, Offset};
 use crate::log::shared::entry::VERSIONS;
-use crate::log::shared::faults::{FaultyEngine, FaultyServer, Restart};
+use crate::log::shared::faults::{FaultyServer, Restart};
 use crate::message::Message;
+
+mod evicted;
 
 /// Collects the messages and resets of a node.
 #[derive(Default)]
@@ -50,8 +52,8 @@ impl std::ops::Deref for TestNode {
     }
 }
 
-fn start_with(engine: FaultyEngine, incarnation: u64) -> TestNode {
-    let options = NodeOptions {
+fn options(incarnation: u64) -> NodeOptions {
+    NodeOptions {
         versions: VERSIONS,
         fail_closed_after: None,
         incarnation: Incarnation(incarnation),
@@ -60,7 +62,10 @@ fn start_with(engine: FaultyEngine, incarnation: u64) -> TestNode {
         append: AppendLimits::DEFAULT,
         window: WindowLimits::DEFAULT,
         history_bytes: 1_000_000,
-    };
+    }
+}
+
+fn start_with(engine: impl Engine, options: NodeOptions) -> TestNode {
     let collected = Arc::<Collected>::default();
     let node = Node::new(engine, collected.clone(), options);
     node.start();
@@ -68,7 +73,7 @@ fn start_with(engine: FaultyEngine, incarnation: u64) -> TestNode {
 }
 
 fn start(server: &FaultyServer, incarnation: u64) -> TestNode {
-    start_with(server.connect(), incarnation)
+    start_with(server.connect(), options(incarnation))
 }
 
 fn server() -> FaultyServer {
@@ -163,7 +168,7 @@ async fn a_node_that_starts_late_reads_the_window_before_it_is_ready() {
 async fn messages_that_no_connection_could_carry_are_unavailable() {
     let server = server();
     let engine = server.connect();
-    let node = start_with(engine.clone(), 1);
+    let node = start_with(engine.clone(), options(1));
     node.ready().await;
     engine.cut();
     let begin = Instant::now();
@@ -282,7 +287,7 @@ async fn a_relayed_message_reaches_the_other_nodes_and_does_not_return() {
 async fn a_node_that_was_cut_off_is_dead_and_comes_back_as_another() {
     let server = server();
     let engine = server.connect();
-    let (a, b) = (start_with(engine.clone(), 1), start(&server, 2));
+    let (a, b) = (start_with(engine.clone(), options(1)), start(&server, 2));
     a.ready().await;
     b.ready().await;
     engine.cut();
@@ -306,7 +311,7 @@ async fn a_node_that_was_cut_off_is_dead_and_comes_back_as_another() {
 async fn a_node_that_has_missed_its_own_death_learns_of_it() {
     let server = server();
     let engine = server.connect();
-    let (a, b) = (start_with(engine.clone(), 1), start(&server, 2));
+    let (a, b) = (start_with(engine.clone(), options(1)), start(&server, 2));
     a.ready().await;
     b.ready().await;
     engine.cut();
@@ -347,7 +352,7 @@ async fn replayed(node: &TestNode) -> Vec<String> {
 async fn a_node_that_may_have_missed_the_first_copy_of_an_entry_does_not_deliver_the_second() {
     let server = server();
     let engine = server.connect();
-    let (a, b) = (start_with(engine.clone(), 1), start(&server, 2));
+    let (a, b) = (start_with(engine.clone(), options(1)), start(&server, 2));
     publish_to(&a, "before", Some(HISTORY)).await.unwrap();
     server.pause();
     let unanswered = publish_to(&a, "x", Some(HISTORY));
@@ -376,7 +381,7 @@ async fn a_node_that_may_have_missed_the_first_copy_of_an_entry_does_not_deliver
     assert_eq!(of_messages(&b), all);
     assert_eq!(since(&b, from), Ok(vec!["after".into()]));
     assert_eq!(since(&late, from), Err(ReplayError::Gap));
-    let resets = ["reset: Lost", "between", "reset: Uncertain", "after"];
+    let resets = ["reset: Lost", "between", "reset: Lost", "after"];
     assert_eq!(of_messages(&late), resets, "it knew no number of the other");
     for node in [&a, &b, &late] {
         assert_eq!(replayed(node).await, all);
