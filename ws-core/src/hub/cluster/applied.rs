@@ -87,7 +87,9 @@ impl Apply for HubState {
                     return interrupted;
                 }
                 let pages = hub.inner.pages.clone();
-                pages.subscriptions_lost();
+                if reason != ResetReason::Uncertain {
+                    pages.subscriptions_lost();
+                }
                 Some(Box::new(move || {
                     pages.pushes_lost();
                     if let Some(interrupt) = interrupted {

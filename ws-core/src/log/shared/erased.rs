@@ -1,6 +1,9 @@
 //! An [`Engine`] behind a pointer, so that a node is compiled once.
 
+use std::panic::AssertUnwindSafe;
+
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::timeout;
 
@@ -17,7 +20,8 @@ use crate::log::position::EntryId;
 /// The answer of an engine.
 pub(super) type Answer<'e, T> = BoxFuture<'e, Result<T, EngineError>>;
 
-/// The commands of an engine. One that is not answered in time is [`EngineError::Unknown`].
+/// The commands of an engine. One that is not answered in time, or panics, is
+/// [`EngineError::Unknown`].
 pub(super) trait Commands: Send + Sync {
     fn open(&self, lane: Lane) -> Answer<'_, Opened>;
     fn append<'e>(&'e self, append: &'e Append) -> Answer<'e, EntryId>;
@@ -39,28 +43,37 @@ pub(super) trait Commands: Send + Sync {
     fn health(&self) -> Vec<EngineHealth>;
 }
 
-async fn in_time<T>(
-    command: impl Future<Output = Result<T, EngineError>>,
+/// A panic would end a task of the node without notice, and nothing would be read or appended any more.
+async fn guarded<T, F: Future<Output = Result<T, EngineError>>>(
+    command: impl FnOnce() -> F,
 ) -> Result<T, EngineError> {
-    let late = |_| Err(EngineError::Unknown("no answer in time".into()));
-    timeout(DEAD_CONNECTION, command).await.unwrap_or_else(late)
+    // An engine is shared by several tasks, so it has locks or atomics, which survive a panic.
+    let command = AssertUnwindSafe(async move { command().await }).catch_unwind();
+    match timeout(DEAD_CONNECTION, command).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => {
+            tracing::error!("the engine of the log has panicked; its command is tried again");
+            Err(EngineError::Unknown("the engine has panicked".into()))
+        }
+        Err(_) => Err(EngineError::Unknown("no answer in time".into())),
+    }
 }
 
 impl<E: Engine> Commands for E {
     fn open(&self, lane: Lane) -> Answer<'_, Opened> {
-        Box::pin(in_time(Engine::open(self, lane)))
+        Box::pin(guarded(move || Engine::open(self, lane)))
     }
 
     fn append<'e>(&'e self, append: &'e Append) -> Answer<'e, EntryId> {
-        Box::pin(in_time(Engine::append(self, append)))
+        Box::pin(guarded(move || Engine::append(self, append)))
     }
 
     fn relay(&self, lane: Lane, entry: Bytes) -> Answer<'_, ()> {
-        Box::pin(in_time(Engine::relay(self, lane, entry)))
+        Box::pin(guarded(move || Engine::relay(self, lane, entry)))
     }
 
     fn read<'e>(&'e self, from: &'e [ReadFrom], most: usize) -> Answer<'e, Vec<LaneRead>> {
-        Box::pin(in_time(Engine::read(self, from, most)))
+        Box::pin(guarded(move || Engine::read(self, from, most)))
     }
 
     fn history<'e>(
@@ -69,7 +82,7 @@ impl<E: Engine> Commands for E {
         topic: &'e TopicName,
         last: usize,
     ) -> Answer<'e, Vec<HistoryMessage>> {
-        Box::pin(in_time(Engine::history(self, lane, topic, last)))
+        Box::pin(guarded(move || Engine::history(self, lane, topic, last)))
     }
 
     fn record_members<'e>(
@@ -77,15 +90,15 @@ impl<E: Engine> Commands for E {
         node: Incarnation,
         changes: &'e [MemberChange],
     ) -> Answer<'e, ()> {
-        Box::pin(in_time(Engine::record_members(self, node, changes)))
+        Box::pin(guarded(move || Engine::record_members(self, node, changes)))
     }
 
     fn remove_members(&self, node: Incarnation) -> Answer<'_, ()> {
-        Box::pin(in_time(Engine::remove_members(self, node)))
+        Box::pin(guarded(move || Engine::remove_members(self, node)))
     }
 
     fn all_members(&self) -> Answer<'_, Vec<RecordedMember>> {
-        Box::pin(in_time(Engine::all_members(self)))
+        Box::pin(guarded(move || Engine::all_members(self)))
     }
 
     fn health(&self) -> Vec<EngineHealth> {

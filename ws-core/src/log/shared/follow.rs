@@ -292,9 +292,10 @@ impl Follower {
         }
         let is_repeatable = matches!(entry.body, Body::Records(_));
         let may_be_repeated = is_repeatable && reader.may_have_missed_a_copy(&entry);
-        match self.seen.entry(lane, entry.incarnation, entry.number) {
+        let verdict = self.seen.entry(lane, entry.incarnation, entry.number);
+        match verdict {
             Verdict::New | Verdict::BehindGap if may_be_repeated => {
-                self.skip_uncertain(start, &entry, emit);
+                self.skip_uncertain((start, verdict), &entry, emit);
                 return;
             }
             Verdict::New => {}
@@ -318,13 +319,20 @@ impl Follower {
 
     /// Skips an entry of which the reader may have missed the first copy. Other nodes have had that
     /// one, so a client that comes from there must not get the messages again.
-    fn skip_uncertain(&mut self, start: Position, entry: &Entry, emit: &mut impl FnMut(Event<'_>)) {
+    fn skip_uncertain(
+        &mut self,
+        (start, verdict): (Position, Verdict),
+        entry: &Entry,
+        emit: &mut impl FnMut(Event<'_>),
+    ) {
         self.skipped.uncertain += 1;
         let Body::Records(records) = &entry.body else {
             return;
         };
         let is_message = |record: &Record| matches!(record, Record::Message(_));
-        let reason = if records.iter().all(is_message) {
+        // What was lost before it may be anything.
+        let is_known = verdict == Verdict::New && records.iter().all(is_message);
+        let reason = if is_known {
             ResetReason::Uncertain
         } else {
             ResetReason::Lost

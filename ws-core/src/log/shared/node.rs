@@ -176,6 +176,8 @@ struct NodeShared {
     reports: NodeReports,
     /// No heartbeats are sent any more.
     is_leaving: AtomicBool,
+    /// The node has left, or has given up.
+    has_left: watch::Sender<bool>,
 }
 
 /// The incarnations of this node.
@@ -244,6 +246,7 @@ impl Node {
             outage: Outage::default(),
             reports: NodeReports::default(),
             is_leaving: AtomicBool::new(false),
+            has_left: watch::Sender::new(false),
         });
         Self {
             shared,

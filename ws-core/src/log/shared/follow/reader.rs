@@ -42,11 +42,15 @@ impl Reader {
     }
 
     pub(super) fn start(&mut self, opened: &Opened) -> Position {
+        // Relayed entries are in no generation, and the other lanes of the server go on with theirs. Only
+        // a server with other data has fewer.
+        if self.generation.is_none() || opened.relayed < self.relayed {
+            self.relayed = opened.relayed;
+        }
         self.generation = Some(opened.generation);
         self.end = Offset::behind(opened.start);
         self.begin = opened.start;
         self.added = opened.added;
-        self.relayed = opened.relayed;
         self.at(opened.generation)
     }
 

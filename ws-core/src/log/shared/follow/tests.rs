@@ -327,6 +327,83 @@ fn an_entry_whose_first_copy_may_be_unread_is_skipped_with_a_reset() {
     assert_eq!(events[1..], ["201.1 t v", "201.1 1#5 Records"]);
 }
 
+/// Whoever missed the entries before it has missed more than its messages.
+#[test]
+fn a_jump_in_the_numbers_behind_which_an_entry_is_uncertain_is_a_loss() {
+    let mut log = Log::new();
+    log.read(&[message(A, 1, "x")]);
+    // A later generation, of which the first entries were removed.
+    log.open(2, 200, 5);
+    log.time = 200;
+    let text = |text: &'static str| Record::Message(text_message(text));
+    let events = log.read(&[
+        sent_behind(A, 9, 199, text("y")),
+        sent_behind(A, 10, 199, text("z")),
+    ]);
+    let expected = [
+        "200.65535 reset Generation",
+        "201.65535 reset Lost",
+        "202.65535 reset Uncertain",
+    ];
+    assert_eq!(events, expected);
+}
+
+#[test]
+fn an_answer_that_began_before_a_heartbeat_or_is_a_part_reveals_no_loss() {
+    let mut log = Log::new();
+    log.read(&[message(A, 1, "x")]);
+    let before = log.begin_read().round;
+    log.read(&[heartbeat(A, 2, 3)]);
+    let now = log.begin_read().round;
+    let mut answer = |round, is_end| {
+        let read = LaneRead {
+            lane: LANE,
+            generation: Generation(1),
+            entries: Vec::new(),
+            relayed: Vec::new(),
+            is_end,
+            round,
+            census: None,
+        };
+        let mut events = Vec::new();
+        log.follower
+            .apply(read, &mut |event| events.push(show(&event)));
+        events
+    };
+    assert_eq!(answer(before, true), [""; 0]);
+    assert_eq!(answer(now, false), [""; 0]);
+    assert_eq!(answer(now, true), ["102.0 reset Lost"]);
+}
+
+/// The lanes of one server share a stream of relayed entries.
+#[test]
+fn relayed_entries_are_not_skipped_if_a_lane_is_opened_again() {
+    let mut log = Log::new();
+    let opened = |log: &mut Log, generation, relayed| {
+        let opened = Opened {
+            generation: Generation(generation),
+            start: EntryId::new(100 * generation, 0),
+            added: 1,
+            relayed: EntryId::new(relayed, 0),
+        };
+        log.follower.opened(LANE, &opened, &mut |_| {});
+        log.begin_read().relayed_after.time
+    };
+    assert_eq!(opened(&mut log, 2, 7), 0, "another lane has not read them");
+    let read = LaneRead {
+        lane: LANE,
+        generation: Generation(2),
+        entries: Vec::new(),
+        relayed: vec![(EntryId::new(9, 0), message(B, 9, "r"))],
+        is_end: true,
+        round: log.round,
+        census: None,
+    };
+    log.follower.apply(read, &mut |_| {});
+    assert_eq!(opened(&mut log, 3, 20), 9);
+    assert_eq!(opened(&mut log, 4, 5), 5, "a server with an older snapshot");
+}
+
 #[test]
 fn entries_that_cannot_be_read_are_skipped_and_counted() {
     let mut log = Log::new();
@@ -351,6 +428,8 @@ fn relayed_entries_are_read_once_and_change_no_number() {
         generation: log.generation,
         entries: vec![(EntryId::new(101, 0), message(A, 1, "x"))],
         relayed: vec![relayed(7, "r"), relayed(8, "s")],
+        is_end: true,
+        round: 1,
         census: None,
     };
     for expected in [
@@ -375,5 +454,3 @@ fn relayed_entries_are_read_once_and_change_no_number() {
     assert_eq!(log.begin_read().relayed_after, EntryId::new(10, 0));
     assert_eq!(log.follower.skipped().foreign, 1);
 }
-        is_end: true,
-        round: 1,

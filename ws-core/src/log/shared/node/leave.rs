@@ -17,13 +17,17 @@ type Outcome = oneshot::Receiver<Result<Position, AppendError>>;
 
 impl Node {
     /// Ends the heartbeats, waits until everything that was queued is in the log, and notifies the
-    /// other nodes: the members of this one leave at once. Gives up at the deadline. Only the first
-    /// call has an effect.
+    /// other nodes: the members of this one leave at once. Gives up at the deadline. Later calls wait
+    /// for the first one.
     pub(crate) async fn leave(&self, deadline: Instant) {
         let shared = &self.shared;
         if shared.is_leaving.swap(true, Ordering::Relaxed) {
+            let mut left = shared.has_left.subscribe();
+            // At the deadline, the first one gives up too.
+            let _ = timeout_at(deadline, left.wait_for(|left| *left)).await;
             return;
         }
+        let _left = Leaving(shared);
         let left = async {
             let lanes = shared.options.lanes.iter();
             let cleared: Vec<_> = lanes
@@ -41,6 +45,15 @@ impl Node {
         if !matches!(timeout_at(deadline, left).await, Ok(Some(_))) {
             tracing::warn!("the server ends before everything that it has queued is in the log");
         }
+    }
+}
+
+/// The first call, until it ends or is dropped.
+struct Leaving<'n>(&'n NodeShared);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.has_left.send_replace(true);
     }
 }
 

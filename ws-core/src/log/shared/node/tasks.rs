@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::future::{Either, select};
-use tokio::time::{Instant, interval, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout_at};
 
 use super::lane::{NodeLane, OpenedLane, Ticket};
 use super::{Author, Lag, MAX_OWN, NodeShared};
@@ -241,6 +241,8 @@ impl NodeShared {
 
     pub(super) async fn send_heartbeats(self: Arc<Self>) {
         let mut ticks = interval(HEARTBEAT);
+        // Those that were missed, sent at once, would make other nodes look dead.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             if !self.is_leaving.load(Ordering::Relaxed) {

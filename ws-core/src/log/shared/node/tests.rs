@@ -9,6 +9,7 @@ use crate::log::shared::entry::VERSIONS;
 use crate::log::shared::faults::{FaultyServer, Restart};
 use crate::message::Message;
 
+mod endurance;
 mod evicted;
 
 /// Collects the messages and resets of a node.
