@@ -12,7 +12,7 @@ use crate::hub::Hub;
 use crate::log::shared::{NoticeKind, Repeat};
 use crate::log::{TopicName, random_number};
 use crate::socket::ConnectionShared;
-use crate::topic::TopicKey;
+use crate::topic::{SharedLog, TopicKey};
 
 /// How long a notice is repeated if the log has lost it. Later, it would rather close connections that
 /// were opened meanwhile.
@@ -44,9 +44,12 @@ impl Disconnects {
 
     /// Whether a notice was not applied before.
     fn is_new(&self, notice: &DisconnectNotice) -> bool {
+        if notice.id == 0 {
+            // Servers of earlier versions give none, and repeat nothing.
+            return true;
+        }
         let applied = &mut self.lock().applied;
-        // Servers of earlier versions give none, and repeat nothing.
-        let is_new = notice.id == 0 || !applied.contains(&notice.id);
+        let is_new = !applied.contains(&notice.id);
         if is_new {
             push_back(applied, notice.id);
         }
@@ -145,17 +148,14 @@ impl Hub {
     /// Queues a notice, behind what was pushed before. If the log does not take it, at least the
     /// connections of this server are closed.
     fn notify(&self, notice: DisconnectNotice, count: impl FnOnce() -> usize) -> Option<usize> {
-        self.topics().shared()?;
+        let shared = self.topics().shared()?;
         let open = count();
         self.inner.disconnects.remember(&notice);
-        self.push_disconnect(notice);
+        self.push_disconnect(shared, notice);
         Some(open)
     }
 
-    fn push_disconnect(&self, notice: DisconnectNotice) {
-        let Some(shared) = self.topics().shared() else {
-            return;
-        };
+    fn push_disconnect(&self, shared: &SharedLog, notice: DisconnectNotice) {
         let content = serde_json::to_vec(&notice).expect("texts and numbers are JSON");
         let hub = std::sync::Arc::downgrade(&self.inner);
         let refused = move || {
@@ -172,8 +172,11 @@ impl Hub {
     /// Queues the last notices of this server again: the log may have lost them. A server that has had
     /// one skips it.
     pub(super) fn repeat_disconnects(&self) {
+        let Some(shared) = self.topics().shared() else {
+            return;
+        };
         for notice in self.inner.disconnects.recent() {
-            self.push_disconnect(notice);
+            self.push_disconnect(shared, notice);
         }
     }
 
@@ -209,6 +212,8 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
     #[test]
@@ -221,5 +226,42 @@ mod tests {
         let later = br#"{"target":{"planet":"mars"},"code":1008,"text":""}"#;
         assert_eq!(DisconnectNotice::read(later), None);
         assert_eq!(DisconnectNotice::read(b""), None);
+    }
+
+    fn notice(id: u64) -> DisconnectNotice {
+        let target = Target::User("ada".to_owned());
+        let notice = DisconnectNotice::new(target, &Close::NORMAL);
+        DisconnectNotice { id, ..notice }
+    }
+
+    #[test]
+    fn the_last_notices_are_recognized_whatever_earlier_versions_send_between_them() {
+        let disconnects = Disconnects::default();
+        let last = REMEMBERED as u64;
+        for id in 1..=last {
+            assert!(disconnects.is_new(&notice(id)));
+            // They have no ids.
+            assert!(disconnects.is_new(&notice(0)));
+        }
+        for id in 1..=last {
+            assert!(!disconnects.is_new(&notice(id)), "{id}");
+        }
+        assert!(disconnects.is_new(&notice(last + 1)));
+        assert!(disconnects.is_new(&notice(1)), "the oldest is forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_notices_of_this_server_are_repeated_for_ten_seconds() {
+        let disconnects = Disconnects::default();
+        disconnects.remember(&notice(1));
+        advance(REPEATED / 2).await;
+        disconnects.remember(&notice(2));
+        assert_eq!(disconnects.recent(), [notice(1), notice(2)]);
+        advance(REPEATED / 2).await;
+        assert_eq!(disconnects.recent(), [notice(2)]);
+        for id in 0..2 * REMEMBERED as u64 {
+            disconnects.remember(&notice(id));
+        }
+        assert_eq!(disconnects.recent().len(), REMEMBERED);
     }
 }
