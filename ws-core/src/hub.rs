@@ -26,6 +26,7 @@ mod disconnect;
 mod handshakes;
 mod pages;
 mod permits;
+mod post;
 mod presence;
 mod shutdown;
 mod stats;
@@ -33,9 +34,10 @@ mod stats;
 #[cfg(feature = "cluster")]
 pub use cluster::{ClusterNode, ClusterOptions, ClusterView};
 #[cfg(feature = "cluster")]
-pub(crate) use cluster::{ForwardedPost, HostedPosts, PostOutcome, PostStream, StreamOwner};
+pub(crate) use cluster::{ForwardedPost, HostedPosts, PostStream, StreamOwner};
 pub use pages::PagesOf;
 pub use permits::{NoPermit, Permit};
+pub use post::PostError;
 
 use crate::log::Secrets;
 

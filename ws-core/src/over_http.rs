@@ -40,6 +40,7 @@ mod tests;
 mod transport;
 mod up;
 
+pub use crate::hub::PostError;
 #[cfg(not(feature = "cluster"))]
 use alone as elsewhere;
 pub use elsewhere::PostElsewhere;
@@ -232,18 +233,6 @@ impl fmt::Debug for Attachment {
             .field("owner", &self.owner)
             .finish_non_exhaustive()
     }
-}
-
-/// Why the messages of a POST are not accepted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PostError {
-    /// Too many POSTs of the attachment are in progress.
-    Busy,
-    /// The connection has ended: the page must attach again.
-    Ended,
-    /// The server of the attachment cannot be reached, or has not answered in time. The messages may
-    /// have been read, so a POST that repeats them must have the same number.
-    Unavailable,
 }
 
 /// The turn of one POST.

@@ -23,7 +23,7 @@ mod view;
 use applied::HubState;
 pub(super) use disconnect::Disconnects;
 pub(in crate::hub) use posts::Posts;
-pub(crate) use posts::{ForwardedPost, HostedPosts, PostOutcome, PostStream, StreamOwner};
+pub(crate) use posts::{ForwardedPost, HostedPosts, PostStream, StreamOwner};
 pub use view::{ClusterNode, ClusterView};
 
 /// The options of a server that shares its log with others.

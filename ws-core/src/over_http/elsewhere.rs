@@ -8,7 +8,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::{Attachment, MAX_POSTS, Owner, PostError, PostNumber};
-use crate::hub::{ForwardedPost, HostedPosts, Hub, PostOutcome, PostStream, StreamOwner};
+use crate::hub::{ForwardedPost, HostedPosts, Hub, PostStream, StreamOwner};
+use crate::log::MAX_MESSAGE;
 
 /// A token with which other servers find the stream, if any shares the log.
 pub(super) fn token(hub: &Hub, owner: &Owner) -> Option<String> {
@@ -26,7 +27,17 @@ pub(super) fn host(hub: &Hub, token: &str, attachment: &Arc<Attachment>) -> Host
 
 /// The largest body that every server takes, at most `limit`, in bytes.
 pub(super) fn largest_everywhere(hub: &Hub, limit: usize) -> usize {
-    limit.min(hub.max_forwarded_body().unwrap_or(limit))
+    let is_shared = hub.topics().shared().is_some();
+    if is_shared {
+        most_elsewhere(limit)
+    } else {
+        limit
+    }
+}
+
+/// The largest body that is passed on, at most `limit`, in bytes: the log takes no more.
+fn most_elsewhere(limit: usize) -> usize {
+    limit.min(MAX_MESSAGE)
 }
 
 /// The owner, as all servers know it.
@@ -52,16 +63,12 @@ impl PostElsewhere {
     /// passes on too many POSTs of the stream, [`PostError::Unavailable`] if the log is unavailable or
     /// too many POSTs of all streams are passed on.
     pub fn begin(hub: &Hub, token: &str, owner: &Owner) -> Result<Self, PostError> {
-        let forwarded = hub.forward_post(token, digest(owner), MAX_POSTS);
-        // Only a POST that was sent can be read.
-        forwarded
-            .map(Self)
-            .map_err(|outcome| result(outcome).err().unwrap_or(PostError::Unavailable))
+        hub.forward_post(token, digest(owner), MAX_POSTS).map(Self)
     }
 
     /// The largest body that is passed on, at most `limit`, in bytes.
     pub fn largest_body(&self, limit: usize) -> usize {
-        limit.min(ForwardedPost::MAX_BODY)
+        most_elsewhere(limit)
     }
 
     /// Sends the lines of a body, and waits until the connection of the stream has read them.
@@ -70,30 +77,18 @@ impl PostElsewhere {
     ///
     /// [`PostError`].
     pub async fn send(self, number: Option<PostNumber>, body: Vec<u8>) -> Result<(), PostError> {
-        result(self.0.send(number.map(PostNumber::get), body).await)
-    }
-}
-
-const fn result(outcome: PostOutcome) -> Result<(), PostError> {
-    match outcome {
-        PostOutcome::Read => Ok(()),
-        PostOutcome::Busy => Err(PostError::Busy),
-        PostOutcome::Ended => Err(PostError::Ended),
-        PostOutcome::Unavailable => Err(PostError::Unavailable),
+        self.0.send(number.map(PostNumber::get), body).await
     }
 }
 
 impl PostStream for Attachment {
-    fn take(self: Arc<Self>, number: Option<u64>, body: Bytes) -> BoxFuture<'static, PostOutcome> {
+    fn take(
+        self: Arc<Self>,
+        number: Option<u64>,
+        body: Bytes,
+    ) -> BoxFuture<'static, Result<(), PostError>> {
         let number = number.and_then(PostNumber::new);
-        let taken = async move { self.turn().await?.send(number, &body).await };
-        let outcome = |taken| match taken {
-            Ok(()) => PostOutcome::Read,
-            Err(PostError::Busy) => PostOutcome::Busy,
-            Err(PostError::Ended) => PostOutcome::Ended,
-            Err(PostError::Unavailable) => PostOutcome::Unavailable,
-        };
-        taken.map(outcome).boxed()
+        async move { self.turn().await?.send(number, &body).await }.boxed()
     }
 }
 

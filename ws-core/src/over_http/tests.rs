@@ -14,7 +14,7 @@ use crate::limits::ServerLimits;
 use crate::protocol::encoder::{encode, encode_binary, encode_close, encode_text};
 use crate::protocol::{Decoder, Event, Incoming, OpCode, Role};
 
-fn owner(page: &str, session: u8, route: &str) -> Owner {
+pub(super) fn owner(page: &str, session: u8, route: &str) -> Owner {
     Owner {
         page: page.to_owned(),
         session: SessionId::from_bytes([session; 16]),
@@ -22,7 +22,7 @@ fn owner(page: &str, session: u8, route: &str) -> Owner {
     }
 }
 
-fn take_permit(hub: &Hub) -> Option<Permit> {
+pub(super) fn take_permit(hub: &Hub) -> Option<Permit> {
     hub.take_permit(None, AddressOwner::Client).ok()
 }
 

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
+use crate::hub::PostError;
 use crate::log::Lane;
 use crate::log::shared::Incarnation;
 
@@ -28,16 +29,18 @@ mod receive;
 mod token;
 
 pub(crate) use forward::ForwardedPost;
-pub(crate) use notice::PostOutcome;
 pub(crate) use receive::HostedPosts;
 pub(crate) use token::StreamOwner;
 
 use token::StreamAddress;
 
+/// What became of a POST: whether the connection of the stream has read its messages.
+type Outcome = Result<(), PostError>;
+
 /// A stream that takes POSTs from the log.
 pub(crate) trait PostStream: Send + Sync + 'static {
     /// Takes a POST. Its place among others is that of the first poll.
-    fn take(self: Arc<Self>, number: Option<u64>, body: Bytes) -> BoxFuture<'static, PostOutcome>;
+    fn take(self: Arc<Self>, number: Option<u64>, body: Bytes) -> BoxFuture<'static, Outcome>;
 }
 
 /// The streams of this server, and the POSTs that it has passed on.
@@ -57,11 +60,11 @@ struct Forwarded {
     to: Incarnation,
     stream: StreamAddress,
     lane: Lane,
-    outcome: Option<oneshot::Sender<PostOutcome>>,
+    outcome: Option<oneshot::Sender<Outcome>>,
 }
 
 impl Forwarded {
-    fn settle(&mut self, outcome: PostOutcome) {
+    fn settle(&mut self, outcome: Outcome) {
         if let Some(sender) = self.outcome.take() {
             // Without a receiver the client has gone.
             let _ = sender.send(outcome);
@@ -78,7 +81,7 @@ impl Posts {
     pub(super) fn node_died(&self, dead: Incarnation) {
         let mut state = self.lock();
         for forwarded in state.forwarded.values_mut().filter(|it| it.to == dead) {
-            forwarded.settle(PostOutcome::Ended);
+            forwarded.settle(Err(PostError::Ended));
         }
     }
 
@@ -86,7 +89,7 @@ impl Posts {
     pub(super) fn reset_lane(&self, lane: Lane) {
         let mut state = self.lock();
         for forwarded in state.forwarded.values_mut().filter(|it| it.lane == lane) {
-            forwarded.settle(PostOutcome::Unavailable);
+            forwarded.settle(Err(PostError::Unavailable));
         }
     }
 }

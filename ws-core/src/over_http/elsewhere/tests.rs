@@ -4,20 +4,12 @@ use futures::future::join;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep};
 
+use super::super::tests::{owner, take_permit};
 use super::super::up;
 use super::*;
-use crate::address::AddressOwner;
+use crate::hub::ClusterOptions;
 use crate::over_http::{Attachments, ResponseLines};
-use crate::session::SessionId;
 use crate::testkit::Cluster;
-
-fn owner(page: &str, session: u8, route: &str) -> Owner {
-    Owner {
-        page: page.to_owned(),
-        session: SessionId::from_bytes([session; 16]),
-        route: route.to_owned(),
-    }
-}
 
 fn own() -> Owner {
     owner("P", 1, "/stream")
@@ -39,7 +31,7 @@ impl TestStream {
     fn new(cluster: &Cluster) -> Self {
         let hub = cluster.node(0).hub();
         let attachments = Arc::<Attachments>::default();
-        let permit = hub.take_permit(None, AddressOwner::Client).unwrap();
+        let permit = take_permit(hub).unwrap();
         let (io, lines) = attachments.attach(hub, own(), usize::MAX, permit);
         let token = attachments.lock().keys().next().unwrap().clone();
         let (sender, read) = mpsc::unbounded_channel();
@@ -244,12 +236,14 @@ async fn a_post_for_a_server_that_dies_is_refused_at_once_when_its_death_is_know
     let hub = cluster.node(1).hub().clone();
     // The death needs longer than one attempt.
     let mut outcome = Err(PostError::Unavailable);
-    let mut attempts = 0;
+    let (mut attempts, mut waited) = (0, Duration::ZERO);
     while outcome == Err(PostError::Unavailable) {
+        let begin = Instant::now();
         outcome = stream.post(&hub, 1, "one").await;
-        attempts += 1;
+        (attempts, waited) = (attempts + 1, begin.elapsed());
     }
     assert_eq!(outcome, Err(PostError::Ended));
+    assert!(!waited.is_zero(), "it was in progress");
     assert!((2..=4).contains(&attempts), "{attempts} attempts");
     let begin = Instant::now();
     assert_eq!(stream.post(&hub, 1, "one").await, Err(PostError::Ended));
@@ -277,6 +271,21 @@ async fn a_post_is_refused_at_once_while_the_log_is_known_to_be_unavailable() {
     cluster.settle().await;
     assert_eq!(stream.post(hub, 1, "one").await, Ok(()));
     assert_eq!(stream.lines(), up::frames(b"one"), "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_the_log_does_not_take_is_refused_after_publish_timeout() {
+    let publish_timeout = Duration::from_secs(1);
+    let options = ClusterOptions::DEFAULT.publish_timeout(publish_timeout);
+    let cluster = Cluster::with_options(2, options, |kit| kit).await;
+    cluster.settle().await;
+    let stream = TestStream::reading(&cluster);
+    let hub = cluster.node(1).hub();
+    cluster.cut(1);
+    let begin = Instant::now();
+    let outcome = stream.post(hub, 1, "one").await;
+    assert_eq!(outcome, Err(PostError::Unavailable));
+    assert!(begin.elapsed() < 2 * publish_timeout);
 }
 
 #[tokio::test(start_paused = true)]

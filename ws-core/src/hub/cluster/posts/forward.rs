@@ -11,10 +11,10 @@ use tokio::time::timeout;
 
 use super::notice::{OutcomeNotice, PostNotice, UnknownPost};
 use super::token::{StreamAddress, StreamOwner};
-use super::{Forwarded, PostOutcome, Posts};
-use crate::hub::Hub;
+use super::{Forwarded, Outcome, Posts};
+use crate::hub::{Hub, PostError};
+use crate::log::Lane;
 use crate::log::shared::{Bounded, Incarnation, Node, NoticeKind};
-use crate::log::{Lane, MAX_MESSAGE};
 
 /// POSTs of all streams that a server passes on at a time.
 pub(super) const MAX_FORWARDED: usize = 1_024;
@@ -32,7 +32,7 @@ pub(crate) struct ForwardedPost {
     stream: StreamAddress,
     lane: Lane,
     request: u64,
-    outcome: oneshot::Receiver<PostOutcome>,
+    outcome: oneshot::Receiver<Outcome>,
 }
 
 impl Drop for ForwardedPost {
@@ -47,24 +47,25 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// The outcome, if it is known already: it is [`Ended`](PostOutcome::Ended) if no living server
-    /// of the cluster, or this one, has made the token.
+    /// [`PostError::Ended`] if no living server of the cluster, or this one, has made the token;
+    /// [`PostError::Busy`] if too many POSTs of the stream are in progress;
+    /// [`PostError::Unavailable`] if the log is unavailable, or too many POSTs are passed on.
     pub(crate) fn forward_post(
         &self,
         token: &str,
         owner: StreamOwner,
         most: usize,
-    ) -> Result<ForwardedPost, PostOutcome> {
-        let shared = self.topics().shared().ok_or(PostOutcome::Ended)?;
-        let to = self.home_of(token, owner).ok_or(PostOutcome::Ended)?;
+    ) -> Result<ForwardedPost, PostError> {
+        let shared = self.topics().shared().ok_or(PostError::Ended)?;
+        let to = self.home_of(token, owner).ok_or(PostError::Ended)?;
         let node = shared.node();
         if node.is_this(to) || !node.is_alive(to) {
-            return Err(PostOutcome::Ended);
+            return Err(PostError::Ended);
         }
         let stream = StreamAddress::of(token, owner);
         let lane = node.lane_of_hash(stream.hash());
         if node.is_stale(lane) {
-            return Err(PostOutcome::Unavailable);
+            return Err(PostError::Unavailable);
         }
         let posts = self.inner.posts.clone();
         let (request, outcome) = posts.register(to, stream, lane, most)?;
@@ -77,11 +78,6 @@ impl Hub {
             request,
             outcome,
         })
-    }
-
-    /// The largest body of a POST that a server passes on, in bytes; `None` if it shares no log.
-    pub(crate) fn max_forwarded_body(&self) -> Option<usize> {
-        self.topics().shared().map(|_| ForwardedPost::MAX_BODY)
     }
 
     /// Applies the outcome of a POST, if this server has passed it on.
@@ -109,14 +105,14 @@ impl Posts {
         stream: StreamAddress,
         lane: Lane,
         most: usize,
-    ) -> Result<(u64, oneshot::Receiver<PostOutcome>), PostOutcome> {
+    ) -> Result<(u64, oneshot::Receiver<Outcome>), PostError> {
         let mut state = self.lock();
         if state.forwarded.len() >= MAX_FORWARDED {
-            return Err(PostOutcome::Unavailable);
+            return Err(PostError::Unavailable);
         }
         let of_stream = state.forwarded.values().filter(|it| it.stream == stream);
         if of_stream.count() >= most {
-            return Err(PostOutcome::Busy);
+            return Err(PostError::Busy);
         }
         state.last_request += 1;
         let request = state.last_request;
@@ -133,12 +129,9 @@ impl Posts {
 }
 
 impl ForwardedPost {
-    /// Bytes of the largest body that is passed on.
-    pub(crate) const MAX_BODY: usize = MAX_MESSAGE;
-
     /// Logs the POST, and waits for its outcome for [`OUTCOME_TIMEOUT`]. A POST whose outcome is not
     /// known may still be read; its number prevents that a repeated one is read twice.
-    pub(crate) async fn send(mut self, number: Option<u64>, body: Vec<u8>) -> PostOutcome {
+    pub(crate) async fn send(mut self, number: Option<u64>, body: Vec<u8>) -> Outcome {
         let post = PostNotice {
             to: self.to,
             request: self.request,
@@ -159,7 +152,7 @@ impl ForwardedPost {
             .node
             .push_notice_in(self.lane, notice, Bounded::ByQueue, ticket);
         if queued.is_err() {
-            return PostOutcome::Unavailable;
+            return Err(PostError::Unavailable);
         }
         let failed = pin!(async {
             if has_failed.await.is_err() {
@@ -169,7 +162,30 @@ impl ForwardedPost {
         });
         match timeout(OUTCOME_TIMEOUT, select(&mut self.outcome, failed)).await {
             Ok(Either::Left((Ok(outcome), _))) => outcome,
-            Ok(Either::Left((Err(_), _)) | Either::Right(_)) | Err(_) => PostOutcome::Unavailable,
+            Ok(Either::Left((Err(_), _)) | Either::Right(_)) | Err(_) => {
+                Err(PostError::Unavailable)
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_death_and_a_lost_lane_settle_their_own_posts_only() {
+        let posts = Posts::default();
+        let (dead, living) = (Incarnation(1), Incarnation(2));
+        let mut all = [(dead, Lane(1)), (living, Lane(2)), (living, Lane(1))].map(|(to, lane)| {
+            let stream = StreamAddress::of("token", StreamOwner::of("page", &[1; 16], "/"));
+            let (_, outcome) = posts.register(to, stream, lane, 3).unwrap();
+            outcome
+        });
+        let mut settled = || all.each_mut().map(|outcome| outcome.try_recv().ok());
+        posts.node_died(dead);
+        assert_eq!(settled(), [Some(Err(PostError::Ended)), None, None]);
+        posts.reset_lane(Lane(2));
+        assert_eq!(settled(), [None, Some(Err(PostError::Unavailable)), None]);
     }
 }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
+use super::Outcome;
 use super::token::StreamAddress;
+use crate::hub::PostError;
 use crate::log::shared::Incarnation;
 
 /// Bytes of a POST before its body.
@@ -32,21 +34,16 @@ pub(super) struct PostNotice {
 pub(super) struct OutcomeNotice {
     pub(super) to: Incarnation,
     pub(super) request: u64,
-    pub(super) outcome: PostOutcome,
+    pub(super) outcome: Outcome,
 }
 
-/// What became of a POST.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum PostOutcome {
-    /// The connection of the stream has read its messages.
-    Read,
-    /// Too many POSTs of the stream are in progress.
-    Busy,
-    /// The stream has ended.
-    Ended,
-    /// It is not known, or the log does not take the POST: it may be repeated with its number.
-    Unavailable,
-}
+/// All outcomes. The code of one is its place.
+const OUTCOMES: [Outcome; 4] = [
+    Ok(()),
+    Err(PostError::Busy),
+    Err(PostError::Ended),
+    Err(PostError::Unavailable),
+];
 
 /// A later version has written the entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,7 +81,7 @@ impl OutcomeNotice {
         let mut bytes = Vec::with_capacity(17);
         bytes.extend_from_slice(&self.to.0.to_be_bytes());
         bytes.extend_from_slice(&self.request.to_be_bytes());
-        bytes.push(self.outcome.code());
+        bytes.push(code(self.outcome));
         bytes.into()
     }
 
@@ -95,7 +92,7 @@ impl OutcomeNotice {
         Ok(Self {
             to: Incarnation(to),
             request,
-            outcome: PostOutcome::of(code[0]).ok_or(UnknownPost)?,
+            outcome: *OUTCOMES.get(usize::from(code[0])).ok_or(UnknownPost)?,
         })
     }
 }
@@ -109,20 +106,13 @@ fn numbers_of<const N: usize>(bytes: &[u8]) -> [u64; N] {
     numbers
 }
 
-impl PostOutcome {
-    const ALL: [Self; 4] = [Self::Read, Self::Busy, Self::Ended, Self::Unavailable];
-
-    const fn code(self) -> u8 {
-        match self {
-            Self::Read => 0,
-            Self::Busy => 1,
-            Self::Ended => 2,
-            Self::Unavailable => 3,
-        }
-    }
-
-    fn of(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.code() == code)
+/// The place of an outcome in [`OUTCOMES`].
+const fn code(outcome: Outcome) -> u8 {
+    match outcome {
+        Ok(()) => 0,
+        Err(PostError::Busy) => 1,
+        Err(PostError::Ended) => 2,
+        Err(PostError::Unavailable) => 3,
     }
 }
 
@@ -153,7 +143,7 @@ mod tests {
 
     #[test]
     fn an_outcome_is_read_as_it_was_written_and_others_are_not() {
-        for outcome in PostOutcome::ALL {
+        for outcome in OUTCOMES {
             let notice = OutcomeNotice {
                 to: Incarnation(7),
                 request: 8,

@@ -7,8 +7,8 @@ use futures::FutureExt;
 
 use super::notice::{OutcomeNotice, PostNotice, UnknownPost};
 use super::token::{StreamAddress, StreamOwner};
-use super::{PostOutcome, PostStream, Posts};
-use crate::hub::Hub;
+use super::{Outcome, PostStream, Posts};
+use crate::hub::{Hub, PostError};
 use crate::log::Lane;
 use crate::log::shared::{AfterLane, Bounded, Incarnation, Node, NoticeKind};
 
@@ -34,7 +34,7 @@ struct ReplyTo {
 
 impl ReplyTo {
     /// Logs the outcome. If the log does not take it, the other server gives up after a time.
-    fn send(self, node: &Node, outcome: PostOutcome) {
+    fn send(self, node: &Node, outcome: Outcome) {
         let notice = OutcomeNotice {
             to: self.node,
             request: self.request,
@@ -85,7 +85,7 @@ impl Hub {
         let (stream, node) = (found.and_then(|it| it.upgrade()), node.clone());
         Ok(Some(Box::new(move || match stream {
             Some(stream) => take(stream, post, reply_to, &node),
-            None => reply_to.send(&node, PostOutcome::Ended),
+            None => reply_to.send(&node, Err(PostError::Ended)),
         })))
     }
 }
@@ -104,4 +104,33 @@ fn take(stream: Arc<dyn PostStream>, post: PostNotice, reply_to: ReplyTo, node: 
             reply_to.send(&node, outcome);
         }
     });
+}
+
+#[cfg(all(test, feature = "test-kit"))]
+mod tests {
+    use futures::future::BoxFuture;
+
+    use super::*;
+    use crate::testkit::Cluster;
+
+    struct Idle;
+
+    impl PostStream for Idle {
+        fn take(self: Arc<Self>, _: Option<u64>, _: Bytes) -> BoxFuture<'static, Outcome> {
+            unreachable!("there is no POST")
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_has_ended_is_forgotten() {
+        let cluster = Cluster::new(1).await;
+        let hub = cluster.node(0).hub();
+        let owner = StreamOwner::of("page", &[1; 16], "/");
+        let stream: Weak<Idle> = Weak::new();
+        let count = || hub.inner.posts.lock().streams.len();
+        let hosted = hub.host_posts("token", owner, stream);
+        assert_eq!(count(), 1);
+        drop(hosted);
+        assert_eq!(count(), 0);
+    }
 }
