@@ -41,7 +41,8 @@ impl World {
 
     pub(super) fn lose_last_entries(&self) {
         for lane in 0..8 {
-            for message in self.cluster.server().lose_last(Lane(lane)) {
+            let lost = self.cluster.server().lose_last(Lane(lane));
+            for message in lost.into_iter().flatten() {
                 let id: usize = message.as_text().unwrap().parse().unwrap();
                 self.published.lock().unwrap()[id].lost = Some(Instant::now());
             }

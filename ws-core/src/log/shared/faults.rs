@@ -189,16 +189,17 @@ impl FaultyServer {
     }
 
     /// Loses the last entry of a lane without a trace, if its author knows that it was accepted, and
-    /// no other copy of it can arrive. Returns the messages that are lost; an entry may have none.
+    /// no other copy of it can arrive. Returns the messages that are lost, of which an entry may have
+    /// none; `None` if no entry is lost.
     ///
     /// ```
     /// use ws_server::cluster::{Lane, Lanes};
     /// use ws_server::testkit::FaultyServer;
     ///
     /// let server = FaultyServer::new(Lanes::DEFAULT, 1);
-    /// assert_eq!(server.lose_last(Lane(0)), [], "there is no entry");
+    /// assert_eq!(server.lose_last(Lane(0)), None, "there is no entry");
     /// ```
-    pub fn lose_last(&self, lane: Lane) -> Vec<Message> {
+    pub fn lose_last(&self, lane: Lane) -> Option<Vec<Message>> {
         let mut state = self.state();
         let FaultState {
             executed,
@@ -208,24 +209,21 @@ impl FaultyServer {
         } = &mut *state;
         let last = executed.iter_mut().rfind(|executed| executed.lane == lane);
         let generation = Generation(*generations);
-        let Some(last) = last.filter(|last| last.generation == generation && last.lost.is_none())
-        else {
-            return Vec::new();
-        };
+        let last = last.filter(|last| last.generation == generation && last.lost.is_none())?;
         let key = (lane, last.entry.incarnation, last.entry.number);
         if sent.get(&key) != Some(&(1, true)) {
-            return Vec::new();
+            return None;
         }
         last.lost = Some(Instant::now());
         self.memory.lose_last(lane);
         let Body::Records(records) = &last.entry.body else {
-            return Vec::new();
+            return Some(Vec::new());
         };
         let message = |record: &Record| match record {
             Record::Message(message) => Some(message.message.clone()),
             _ => None,
         };
-        records.iter().filter_map(message).collect()
+        Some(records.iter().filter_map(message).collect())
     }
 
     /// Whether the server is stopped.
