@@ -341,6 +341,37 @@ mod tests {
     }
 
     #[test]
+    fn a_forgotten_incarnation_takes_no_memory_again() {
+        let (mut seen, now, age) = (complete(), Instant::now(), Duration::from_secs(180));
+        assert_eq!(seen.entry(LANE, A, 1), Verdict::New);
+        seen.heartbeat(A, &[0, 5]);
+        assert_eq!(seen.died(A, now), 0);
+        seen.forget_dead(age, now + age);
+        let is_empty = |seen: &Seen| {
+            let mut lanes = seen.lanes.iter();
+            lanes.all(|it| it.last.is_empty() && it.claims.is_empty())
+        };
+        assert!(is_empty(&seen));
+        seen.heartbeat(A, &[0, 6]);
+        assert_eq!(seen.entry(LANE, A, 2), Verdict::Refused);
+        assert!(is_empty(&seen));
+    }
+
+    #[test]
+    fn a_flood_of_forged_claims_takes_bounded_memory() {
+        let mut seen = complete();
+        for number in 0..2 * MAX_INCARNATIONS as u64 {
+            seen.heartbeat(Incarnation(10 + number), &[7, 7]);
+        }
+        let claims = |seen: &Seen| [0, 1].map(|lane: usize| seen.lanes[lane].claims.len());
+        assert_eq!(claims(&seen), [MAX_INCARNATIONS; 2]);
+        // Those that are known can be replaced.
+        seen.heartbeat(Incarnation(10), &[8, 8]);
+        assert_eq!(seen.lanes[0].claims[&Incarnation(10)].number, 8);
+        assert_eq!(claims(&seen), [MAX_INCARNATIONS; 2]);
+    }
+
+    #[test]
     fn a_flood_of_forged_deaths_takes_bounded_memory_and_is_counted() {
         let mut seen = complete();
         let now = Instant::now();

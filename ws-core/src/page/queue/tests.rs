@@ -142,6 +142,17 @@ fn above_a_limit_the_queue_is_dropped_and_the_page_is_notified() {
 }
 
 #[test]
+fn a_page_misses_something_until_it_has_received_a_reset() {
+    let mut queue = filled(2, &LIMITS);
+    send_all(&mut queue);
+    assert_eq!(queue.needed_offset(), Some(2));
+    queue.overflow();
+    assert_eq!(queue.needed_offset(), None, "the reset was not sent");
+    send_all(&mut queue);
+    assert_eq!(queue.needed_offset(), Some(2), "it is behind the messages");
+}
+
+#[test]
 fn bytes_are_limited_too_and_one_message_of_any_size_fits() {
     let mut queue = new_queue();
     let large = Push::text(&"x".repeat(10_000));

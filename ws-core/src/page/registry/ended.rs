@@ -10,7 +10,7 @@ use crate::page::stream::EndedStream;
 /// Pages of other servers that are remembered: the pages of several servers that end one after the
 /// other.
 #[cfg(feature = "cluster")]
-const MAX_ELSEWHERE: usize = 65_536;
+pub(super) const MAX_ELSEWHERE: usize = 65_536;
 
 /// The last stream of each page, on this server or on another one.
 pub(super) struct EndedStreams {
@@ -201,11 +201,16 @@ mod tests {
         };
         for number in 0..=MAX_ELSEWHERE {
             let page = number.to_string().as_str().into();
-            ended.set_elsewhere(&page, stream(number as u64, 0), at(number));
+            ended.set_elsewhere(&page, stream(number as u64, 0), at(number + 1));
         }
         assert!(!ended.may_have_lost(at(0)), "nothing was lost");
         assert_eq!(ended.take("0"), None);
         let [lost, other]: [Arc<str>; 2] = ["lost", "other"].map(Into::into);
+        // The last end counts, wherever it was.
+        ended.set_elsewhere(&other, stream(5, 0), at(99_998));
+        ended.set(&other, Some(stream(6, 0)));
+        assert_eq!(ended.take("other"), Some(stream(6, 0)));
+        assert_eq!(ended.take("other"), None);
         ended.set_elsewhere(&lost, stream(1, u64::MAX), at(100_000));
         // A page that ends here since is not elsewhere.
         ended.set(&other, Some(stream(2, 0)));

@@ -161,3 +161,6 @@ impl Pages {
         is_complete.then(|| self.topics.heads())
     }
 }
+
+#[cfg(all(test, feature = "test-kit"))]
+mod tests;

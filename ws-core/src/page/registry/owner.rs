@@ -314,3 +314,6 @@ fn kept() -> Close {
         "the credentials differ from those that this page began with",
     )
 }
+
+#[cfg(all(test, feature = "test-kit"))]
+mod tests;

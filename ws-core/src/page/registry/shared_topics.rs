@@ -381,4 +381,16 @@ mod tests {
         assert_eq!(state.add(page("0", "room/7"), said()), Ok(()));
         assert_eq!(state.pending.len(), MAX_PENDING);
     }
+
+    #[cfg(feature = "test-kit")]
+    #[tokio::test(start_paused = true)]
+    async fn a_page_whose_subscription_the_others_do_not_keep_is_anchored() {
+        let cluster = crate::testkit::Cluster::new(1).await;
+        let rendered = cluster.node(0).visitor().await.page();
+        let pages = rendered.pages();
+        let id = rendered.id().into();
+        let stream = pages.open(&id, rendered.owner(), None).unwrap();
+        pages.keep_here(&page(rendered.id(), "room/7"));
+        assert!(!stream.anchor(), "it is anchored already");
+    }
 }

@@ -144,4 +144,17 @@ mod tests {
         }
         assert_eq!(state.in_flight, 0);
     }
+
+    #[cfg(feature = "test-kit")]
+    #[tokio::test(start_paused = true)]
+    async fn a_page_whose_anchor_has_no_room_gets_one_with_its_next_subscription() {
+        let cluster = crate::testkit::Cluster::new(1).await;
+        let rendered = cluster.node(0).visitor().await.page();
+        let pages = rendered.pages();
+        let id = rendered.id().into();
+        let stream = pages.open(&id, rendered.owner(), None).unwrap();
+        while pages.unlogged.lock().add(Bytes::new()).is_ok() {}
+        pages.anchor(&stream);
+        assert!(stream.anchor(), "the others do not know of it");
+    }
 }

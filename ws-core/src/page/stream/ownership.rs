@@ -171,6 +171,7 @@ impl Ownership {
 mod tests {
     use super::super::tests::new_stream;
     use super::*;
+    use crate::close::Close;
 
     const fn attempt(client: u64, number: u64) -> Attempt {
         Attempt {
@@ -189,12 +190,21 @@ mod tests {
         stream.own();
         assert_eq!(stream.begin_claim(attempt(7, 1), false), None);
         assert_eq!(stream.begin_claim(attempt(7, 3), false), None);
+        // A late handshake of an earlier attempt changes nothing.
+        assert_eq!(stream.begin_claim(attempt(7, 1), false), None);
         let won = Contested::Won(attempt(7, 3));
         assert_eq!(contest(&stream, attempt(7, 2)), won);
         assert_eq!(contest(&stream, attempt(7, 4)), Contested::Lost);
         // Another script, or one that does not count, is newer in any case.
         assert_eq!(contest(&stream, attempt(8, 1)), Contested::Lost);
         assert_eq!(contest(&stream, Attempt::default()), Contested::Lost);
+        // Scripts without a name cannot be told apart.
+        let nameless = |number| Attempt {
+            client: None,
+            number: Some(number),
+        };
+        assert_eq!(stream.begin_claim(nameless(3), false), None);
+        assert_eq!(contest(&stream, nameless(2)), Contested::Lost);
     }
 
     #[tokio::test(start_paused = true)]
@@ -243,5 +253,26 @@ mod tests {
         assert_eq!(stream.end_claim(first), None, "another one is under way");
         assert_eq!(stream.end_claim(second), Some(attempt(8, 1)));
         assert_eq!(stream.end_claim(second), None, "once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_claim_that_was_undecided_does_not_count_after_an_own_one_was_read() {
+        let stream = new_stream().await;
+        let first = stream.begin_claim(attempt(7, 1), false).unwrap();
+        assert_eq!(contest(&stream, attempt(8, 1)), Contested::Undecided);
+        let second = stream.begin_claim(Attempt::default(), false).unwrap();
+        stream.claim_read(first);
+        assert_eq!(stream.end_claim(second), None, "the first one is newer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_server_that_has_a_page_answers_for_it() {
+        let stream = new_stream().await;
+        let keeps = || stream.keeps_page(|_| unreachable!("it has no handler"));
+        assert_eq!(keeps(), None);
+        stream.own();
+        assert_eq!(keeps(), Some(false));
+        stream.end(&Close::GOING_AWAY);
+        assert_eq!(keeps(), None);
     }
 }

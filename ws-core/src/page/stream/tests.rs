@@ -7,9 +7,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::message::Message;
+use crate::page::Credentials;
 use crate::session::Sessions;
 
 mod ending;
+#[cfg(feature = "cluster")]
+mod moving;
 mod returning;
 
 const LIMITS: PageLimits = PageLimits {
@@ -143,10 +146,15 @@ impl Fixture {
 
     /// Sets a handler for the page.
     fn with_handler(&self) -> Arc<Feed> {
+        self.with_handler_for(None)
+    }
+
+    /// Sets a handler that was started with these credentials.
+    fn with_handler_for(&self, credentials: Option<Credentials>) -> Arc<Feed> {
         let feed = Arc::new(Feed::new(LIMITS.bytes, &self.budget));
         let client = InitClient {
             session: self.session.clone(),
-            credentials: None,
+            credentials,
         };
         let set = self.stream.set_handler(feed.clone(), &client, ROUTE);
         set.unwrap();

@@ -39,3 +39,21 @@ impl Sessions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_session_before_a_logon_does_not_end_the_one_after_it() {
+        let sessions = Sessions::default();
+        let (before, _) = sessions.begin().await.unwrap();
+        let generation = before.generation();
+        let user = Some("ada".to_owned());
+        let (current, _) = sessions.renew(&before, user).await.unwrap();
+        sessions.apply(SessionNotice::Ended(vec![generation.into()]));
+        assert!(current.is_current());
+        sessions.apply(SessionNotice::Ended(vec![current.generation().into()]));
+        assert!(!current.is_current());
+    }
+}

@@ -134,6 +134,12 @@ mod tests {
         writes.answered(Lane(0), &refused, after(2));
         let states = [2, 3, 11, 12].map(|seconds| writes.is_unwritable(after(seconds)));
         assert_eq!(states, [false, true, true, false]);
+        // One entry that is taken ends it.
+        writes.answered(Lane(0), &refused, after(5));
+        assert!(writes.is_unwritable(after(5)));
+        writes.answered(Lane(0), &Ok(()), after(5));
+        assert!(!writes.is_unwritable(after(5)));
+        writes.answered(Lane(0), &refused, begin);
         // What failed long ago does not add up with another failure.
         writes.answered(Lane(0), &refused, after(60));
         assert!(!writes.is_unwritable(after(60)));
