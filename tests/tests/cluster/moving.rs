@@ -405,3 +405,20 @@ async fn a_page_whose_subscriptions_have_ended_with_its_stream_gets_a_reset_else
     move_to(&mut page, &cluster, 1).await;
     assert_eq!(page.reset().await, ResetReason::Restart);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_the_log_takes_only_later_is_a_reset_elsewhere_all_the_same() {
+    let cluster = cluster(2).await;
+    let visitor = cluster.node(0).visitor().await;
+    let mut page = page(&cluster, 0, &visitor).await;
+    page.page().subscribe("said", Room(8)).unwrap();
+    cluster.settle().await;
+    page.disconnect().await;
+    cluster.cut(0);
+    // Past the grace time, and long after the first attempt to log its end.
+    sleep(SECOND * 90).await;
+    cluster.heal(0);
+    cluster.settle().await;
+    move_to(&mut page, &cluster, 1).await;
+    assert_eq!(page.reset().await, ResetReason::Restart);
+}
