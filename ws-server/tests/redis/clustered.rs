@@ -107,8 +107,7 @@ async fn each_lane_is_on_the_node_of_its_slot_and_health_shows_the_nodes() {
     }
 }
 
-/// Clients are reset only if the former node of a slot answers too late, on a machine that is busy with
-/// other tests.
+/// A node of the cluster may also answer too late because the machine is busy with other tests.
 const TRIES: u32 = 3;
 
 #[tokio::test]

@@ -75,3 +75,26 @@ async fn a_node_that_got_a_copy_from_before_the_last_entry_begins_another_genera
     assert_ne!(after.generation, before.generation);
     assert!(after.start > late);
 }
+
+/// Only the ids of the former node show that it had lost entries before it handed over the slot: the
+/// engine has not seen them.
+#[tokio::test]
+async fn a_slot_of_a_node_that_had_restarted_from_a_snapshot_begins_another_generation() {
+    let mut cluster = RedisCluster::start(2).await;
+    let (one, two) = (engine(&cluster), engine(&cluster));
+    let before = open(&one).await;
+    assert_eq!(open(&two).await, before);
+    let slot = slot_of(&cluster, LANE);
+    let from = cluster.owner(slot);
+    assert!(cluster.nodes[from].command("SAVE").starts_with("+OK"));
+    let append = new_append(LANE, &before, 1, "lost");
+    one.append(&append).await.unwrap();
+    cluster.nodes[from].kill();
+    while !cluster.nodes[from].run() {}
+    cluster.settled().await;
+    let to = 1 - from;
+    cluster.begin_migration(slot, to);
+    cluster.migrate_keys(slot, to);
+    cluster.end_migration(slot, to);
+    assert_ne!(open(&two).await.generation, before.generation);
+}
