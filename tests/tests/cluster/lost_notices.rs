@@ -55,7 +55,11 @@ enum Loss {
     Snapshot,
     /// The last entry disappears.
     Entry,
+    /// All entries are removed: only node 1 has not read them, so only it knows of a loss.
+    Unread,
 }
+
+const LOSSES: [Loss; 3] = [Loss::Snapshot, Loss::Entry, Loss::Unread];
 
 /// Only node 0 reads the notice.
 async fn lose(cluster: &Cluster, loss: Loss, notice: impl AsyncFnOnce()) {
@@ -66,13 +70,14 @@ async fn lose(cluster: &Cluster, loss: Loss, notice: impl AsyncFnOnce()) {
     match loss {
         Loss::Snapshot => cluster.server().restart(Restart::Saved),
         Loss::Entry => assert_eq!(cluster.server().lose_last(Lane(0)), Some(Vec::new())),
+        Loss::Unread => cluster.server().trim(Lane(0), 0),
     }
     cluster.heal(1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_whose_end_the_log_has_lost_ends_on_every_node() {
-    for loss in [Loss::Snapshot, Loss::Entry] {
+    for loss in LOSSES {
         let cluster = cluster(2).await;
         let mut visitor = cluster.node(0).visitor().await;
         let other = cluster.node(0).visitor().await;
@@ -90,7 +95,7 @@ async fn a_session_whose_end_the_log_has_lost_ends_on_every_node() {
 
 #[tokio::test(start_paused = true)]
 async fn a_disconnect_that_the_log_has_lost_is_repeated_only_where_it_was_not_read() {
-    for loss in [Loss::Snapshot, Loss::Entry] {
+    for loss in LOSSES {
         let cluster = cluster(2).await;
         let ada = cluster.node(0).user("ada").await;
         let mut here = client(&cluster, 0, &ada).await;

@@ -10,6 +10,7 @@ mod members;
 mod messages;
 mod model;
 mod moving;
+mod overtaken;
 mod pages;
 mod pushes;
 mod rooms;
