@@ -8,13 +8,13 @@ test:
 ci:
     bash .ci/run
 
-# Run the compile-pass and compile-fail cases with FILTER in their names.
+# Check the messages for mistakes with FILTER in their names; `--test valid` has what is right.
 ui FILTER="":
-    cargo test -p ws-tests --all-features --test ui -- what_is_right trybuild={{FILTER}}
+    cargo test -p ws-compile-tests --test ui -- every_mistake trybuild={{FILTER}}
 
 # Accept new compiler messages and expansions; read the diff afterwards.
 accept FILTER="":
-    TRYBUILD=overwrite cargo test -p ws-tests --all-features --test ui -- what_is_right trybuild={{FILTER}}
+    TRYBUILD=overwrite cargo test -p ws-compile-tests --test ui -- every_mistake trybuild={{FILTER}}
     INSTA_UPDATE=always cargo test -p ws-macros
 
 # Write the list of public items; read the diff afterwards.
@@ -41,7 +41,7 @@ fuzz TARGET SECONDS="60":
 
 # Check the spelling of documentation and sources.
 spelling:
-    git ls-files -z '*.md' '*.rs' ':!tests/ui' | xargs -0 codespell
+    git ls-files -z '*.md' '*.rs' ':!tests/compile/ui' | xargs -0 codespell
 
 # Benchmark the engine alone, and the router against matchit.
 bench:

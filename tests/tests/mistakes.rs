@@ -24,7 +24,7 @@ fn book() -> Vec<(String, Vec<String>)> {
 
 /// The files of the cases that must fail, with this extension, sorted.
 fn cases(extension: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("compile/ui");
     let mut found = Vec::new();
     for directory in fs::read_dir(root).unwrap() {
         let fail = directory.unwrap().path().join("fail");
@@ -95,7 +95,7 @@ fn every_message_of_the_book_is_expected_by_a_test() {
 fn the_guide_shows_the_messages_of_five_mistakes() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let chapter = fs::read_to_string(root.join("../docs/src/tables.md")).unwrap();
-    let case = root.join("ui/dispatch/fail/five_mistakes");
+    let case = root.join("compile/ui/dispatch/fail/five_mistakes");
     let read = |kind: &str| fs::read_to_string(case.with_extension(kind)).unwrap();
     let stderr = read("stderr").replace("ui/dispatch/fail/five_mistakes.rs", "src/main.rs");
     assert_eq!(stderr.matches("error: ").count(), 5);

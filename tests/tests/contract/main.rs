@@ -1,7 +1,7 @@
 //! The contract of a connection, sentence by sentence.
 //!
 //! The second column names the tests of each sentence; `terminate::*` are all tests of a module.
-//! Errors at compile time have their tests in `tests/ui`, sockets and HTTP in `tests/wire`.
+//! Errors at compile time have their tests in `tests/compile/ui`, sockets and HTTP in `tests/wire`.
 //!
 //! | sentence | tests |
 //! |---|---|

@@ -195,7 +195,7 @@ fn the_hidden_module_carries_the_version() {
 
 #[test]
 fn no_error_of_the_compiler_shows_the_hidden_module() {
-    let texts = files(&workspace().join("tests/ui"), "stderr");
+    let texts = files(&workspace().join("tests/compile/ui"), "stderr");
     assert!(texts.len() > 100, "{} expected texts", texts.len());
     for path in texts {
         let text = fs::read_to_string(&path).unwrap();
