@@ -178,12 +178,12 @@ async fn hset(redis: &RedisServer, round: usize) -> Cost {
     let start = Instant::now();
     let (mut reader, mut writer) = stream.into_split();
     let mut answers = vec![0; MEMBERS * ":1\r\n".len()];
-    let (sent, received) = tokio::join!(
+    let (written, read) = tokio::join!(
         writer.write_all(commands.as_bytes()),
         reader.read_exact(&mut answers)
     );
-    sent.expect("the server reads");
-    received.expect("an answer to each");
+    written.expect("the server reads");
+    read.expect("an answer to each");
     let time = start.elapsed();
     assert!(answers.chunks(4).all(|answer| answer == b":1\r\n"));
     let spent = redis.spent().await.saturating_sub(before);

@@ -217,21 +217,22 @@ impl Page {
         let Self {
             number, attempt, ..
         } = self;
-        let mut path = format!("/page?client={number}&attempt={attempt}");
-        let query = [
+        let mut query = vec![format!("client={number}"), format!("attempt={attempt}")];
+        let known = [
             ("z_pid", &self.id),
             ("epoch", &self.epoch),
             ("base", &self.base),
         ];
-        for (name, value) in query {
+        for (name, value) in known {
             if let Some(value) = value {
-                path += &format!("&{name}={value}");
+                query.push(format!("{name}={value}"));
             }
         }
         if self.epoch.is_some() {
-            path += &format!("&offset={}&at={}", self.offset, self.places.join("-"));
+            query.push(format!("offset={}", self.offset));
+            query.push(format!("at={}", self.places.join("-")));
         }
-        path
+        format!("/page?{}", query.join("&"))
     }
 
     /// Sends a message, waits for an answer of this type, and notifies the program.
