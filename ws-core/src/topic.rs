@@ -62,6 +62,8 @@ pub use declaration::{Declaration, Part};
 pub use declared::{
     DeclaredTopic, HasHistory, HasPresence, Logged, MemberValue, NameWriter, TopicBlock,
 };
+#[cfg(feature = "cluster")]
+pub(crate) use events::EventsWait;
 pub(crate) use events::{Continuity, EventPlan, EventSubscriber, PushRecipient, SharedEvent};
 pub(crate) use key::TopicKey;
 pub use key::TopicRef;

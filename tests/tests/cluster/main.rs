@@ -1,9 +1,11 @@
 //! Handlers on several servers that share a log, in memory and with paused time.
 
+mod beginning;
 mod claims;
 mod cursors;
 mod drain;
 mod faults;
+mod gaps;
 mod leaving;
 mod lost_notices;
 mod members;
@@ -15,6 +17,7 @@ mod pages;
 mod pushes;
 mod rooms;
 mod sessions;
+mod strays;
 mod subscriptions;
 mod versions;
 mod view;

@@ -18,6 +18,9 @@ const PAGES: usize = 3;
 const STEPS: usize = 50;
 const RUNS: u64 = 60;
 
+/// More pushes at once than can wait for a page.
+const FLOOD: usize = 1_100;
+
 /// How long a page waits for a server that may be cut off.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -94,6 +97,23 @@ impl World {
             let push = self.cluster.node(node).hub().everyone().send("n", &number);
             let outcome = push.await;
             self.accepted.lock().unwrap()[number] = Some(outcome.is_ok());
+        }
+    }
+
+    /// Pushes more than can wait for a page that is away: it gets a reset.
+    async fn flood(&mut self) {
+        let node = self.random.below(NODES);
+        if !self.is_alive[node] {
+            return;
+        }
+        let first = self.accepted.lock().unwrap().len();
+        let numbers = first..first + FLOOD;
+        let hub = self.cluster.node(node).hub();
+        let send = |number| hub.everyone().send("n", &number);
+        let pushes: Vec<_> = numbers.map(send).collect();
+        for push in pushes {
+            let is_accepted = push.await.is_ok();
+            self.accepted.lock().unwrap().push(Some(is_accepted));
         }
     }
 
@@ -224,6 +244,7 @@ impl World {
             18 if !self.is_lossless => {
                 self.cluster.new_generation();
             }
+            19 if !self.is_lossless => self.flood().await,
             20 => self.move_device().await,
             21..24 => self.steal().await,
             _ => self.end_faults().await,

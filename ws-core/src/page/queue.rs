@@ -7,7 +7,7 @@ use super::budget::{Budget, Charge};
 use crate::limits::PageLimits;
 use crate::outbox::Frame;
 use crate::topic::QueueSize;
-use crate::wire::{Gap, Push};
+use crate::wire::{Gap, LanePlace, Push};
 
 /// The maximum number of messages in flight: sent but not acknowledged.
 const WINDOW_MESSAGES: u64 = 256;
@@ -99,6 +99,11 @@ impl QueuedPush {
             loss,
             ..self.clone()
         }
+    }
+
+    /// The same event, at an unknown place of the lane.
+    pub(super) fn without_place(&self, at: LanePlace) -> Self {
+        Self::for_one(&self.push.without_place(at)).with_loss(self.loss)
     }
 
     /// The bytes that only this queue holds, plus its share of the shared bytes: dropping one queue
@@ -281,13 +286,19 @@ impl PageQueue {
     }
 
     /// Adds a message. If it does not [fit](Self::fits), the queue overflows: the message and
-    /// everything before it are dropped.
-    pub(super) fn push(&mut self, queued: QueuedPush, source: PushSource, limits: &PageLimits) {
+    /// everything before it are dropped. Returns whether it fits.
+    pub(super) fn push(
+        &mut self,
+        queued: QueuedPush,
+        source: PushSource,
+        limits: &PageLimits,
+    ) -> bool {
         let fits = self.fits(cost(&queued.push), source, limits);
         self.enqueue(queued, source, limits);
         if !fits {
             self.overflow();
         }
+        fits
     }
 
     /// Adds a message even if it does not fit: for the last messages of a handler.

@@ -277,7 +277,7 @@ impl Pages {
     fn deliver(&self, streams: Vec<Arc<Stream>>, push: &Push) -> usize {
         let mut accepted = streams;
         let queued = QueuedPush::for_many(push, &self.queued);
-        accepted.retain(|stream| stream.enqueue(queued.clone()));
+        accepted.retain(|stream| stream.enqueue(queued.clone(), None));
         drop(queued);
         let inline = accepted.len().min(self.inline);
         let deferred = accepted.split_off(inline);
@@ -332,16 +332,19 @@ impl Pages {
 
     fn remove(&self, stream: &Arc<Stream>) {
         self.index().remove(stream);
-        #[cfg(feature = "cluster")]
-        self.log_end(stream);
-        self.ended.set(stream.id(), stream.ended_as());
+        self.note_end(stream);
         for subscription in stream.topics().end() {
             drop(self.topics.unsubscribe(subscription));
         }
         #[cfg(feature = "cluster")]
-        if !stream.continues_elsewhere() && !self.is_leaving() {
+        if !stream.continues_elsewhere() && !stream.is_stray() && !self.is_leaving() {
             self.end_shared_topics(stream);
         }
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    fn note_end(&self, stream: &Stream) {
+        self.ended.set(stream.id(), stream.ended_as());
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::PageSubscribeError;
 use super::queue::Loss;
 use super::registry::{Deferred, Pages, Sharing};
-use super::stream::{Origin, PageReport, ReportedCursor, RestoredBy, Stream, SubscribedBy};
+use super::stream::{
+    Incomplete, Origin, PageReport, ReportedCursor, RestoredBy, Stream, SubscribedBy,
+};
 use crate::log::Cursor;
 use crate::topic::{
     AfterUnlock, EventPlan, HasHistory, Replay, Subscribable, TopicKey, TopicRef, TopicValue,
@@ -184,6 +186,8 @@ struct ResumeState {
     is_taken_over: bool,
     /// The topics that continue.
     continued: Vec<EventPlan>,
+    /// Set until all topics are subscribed.
+    incomplete: Option<Incomplete>,
 }
 
 impl PageResume {
@@ -193,6 +197,7 @@ impl PageResume {
         page: &PageReturn,
         by: RestoredBy,
     ) -> Self {
+        let incomplete = Some(stream.begin_incomplete());
         // A page that was rendered by another server has no handler there yet: any `init` is right.
         #[cfg(feature = "cluster")]
         let by = if pages.is_shared() && page.report.is_first() {
@@ -230,6 +235,7 @@ impl PageResume {
                 reason,
                 is_taken_over: false,
                 continued: Vec::new(),
+                incomplete,
             }),
         }
     }
@@ -300,6 +306,12 @@ impl PageResume {
 
     /// Decides whether the page continues without a reset, after `init` or without a handler.
     pub(crate) fn decide(&self) {
+        self.continue_stream();
+        self.lock().incomplete = None;
+        self.pages.settle_places(&self.stream);
+    }
+
+    fn continue_stream(&self) {
         let state = self.lock();
         let (Some(reported), Some(cursor)) = (self.reported, &self.cursor) else {
             return;

@@ -13,13 +13,14 @@ use crate::id::ConnectionId;
 use crate::limits::PageLimits;
 use crate::outbox::Outbox;
 use crate::session::{Session, SessionError};
-use crate::wire::{Push, ToPage};
+use crate::wire::{LanePlace, Push, ToPage};
 
 mod accept;
 mod end;
 mod epoch;
 mod gaps;
 mod handshakes;
+mod incomplete;
 mod init_lock;
 mod lineage;
 mod locked;
@@ -38,9 +39,10 @@ pub(crate) use end::logon_close;
 use end::superseded;
 pub(super) use epoch::epoch_text;
 pub(crate) use epoch::{AttachRequest, Epoch, PageReport, Position};
+pub(super) use incomplete::Incomplete;
 pub(crate) use init_lock::InitClient;
 use init_lock::InitLock;
-#[cfg(test)]
+#[cfg(any(test, feature = "cluster"))]
 pub(super) use lineage::EndedOn;
 use lineage::Lineage;
 pub(crate) use lineage::ReportedCursor;
@@ -319,7 +321,7 @@ impl Stream {
 
     /// Adds a message and writes it. Returns whether the page accepted it.
     pub(crate) fn push(&self, push: &Push) -> bool {
-        let accepted = self.enqueue(QueuedPush::for_one(push));
+        let accepted = self.enqueue(QueuedPush::for_one(push), None);
         if accepted {
             self.pump();
         } else {
@@ -328,20 +330,24 @@ impl Stream {
         accepted
     }
 
-    /// Same as [`push`](Self::push), but the caller must call [`pump`](Self::pump).
-    pub(super) fn enqueue(&self, queued: QueuedPush) -> bool {
+    /// Same as [`push`](Self::push), for an event at this place of the log, but the caller must call
+    /// [`pump`](Self::pump).
+    pub(super) fn enqueue(&self, queued: QueuedPush, at: Option<LanePlace>) -> bool {
         let mut state = self.lock();
         let accepts = state.accepts_pushes();
         if accepts {
-            let queue = &mut state.queue;
-            queue.push(queued, PushSource::Application, &self.limits);
+            let queued = state.placed(queued, at);
+            state.push(queued, PushSource::Application, &self.limits);
         }
         accepts
     }
 
-    /// Writes messages to the socket, as far as it accepts them.
-    pub(super) fn pump(&self) {
-        self.lock().pump();
+    /// Writes messages to the socket, as far as it accepts them. Returns whether the page
+    /// [needs places](Self::needs_places).
+    pub(super) fn pump(&self) -> bool {
+        let mut state = self.lock();
+        state.pump();
+        state.needs_places()
     }
 
     /// Same as [`push`](Self::push), for the handler: it waits while a socket is attached and the
@@ -365,7 +371,7 @@ impl Stream {
             None => PushSource::Application,
         };
         let queued = QueuedPush::for_one(push);
-        state.queue.push(queued, source, &self.limits);
+        state.push(queued, source, &self.limits);
         state.pump();
         Poll::Ready(true)
     }

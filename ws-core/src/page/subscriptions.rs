@@ -160,6 +160,9 @@ impl From<NotAdded<SinceError>> for PageSubscribeError {
     fn from(not_added: NotAdded<SinceError>) -> Self {
         match not_added {
             NotAdded::Ended => Self::Ended,
+            // Only for what was read from the log.
+            #[cfg(feature = "cluster")]
+            NotAdded::Beginning => Self::Ended,
             NotAdded::TooMany(max) => Self::TooMany { max },
             NotAdded::Failed(error) => Self::Since(error),
         }

@@ -31,7 +31,16 @@ pub(crate) trait PushRecipient: Send + Sync {
     /// Messages are missing: the pages get a reset. Called without any lock.
     #[cfg(feature = "cluster")]
     fn lose(&self);
+
+    /// The first messages of a subscription come later: until the result is dropped, no place of an
+    /// event shows what the page has received.
+    #[cfg(feature = "cluster")]
+    fn wait(&self) -> Option<EventsWait>;
 }
+
+/// The first messages of a subscription are not here yet.
+#[cfg(feature = "cluster")]
+pub(crate) type EventsWait = Box<dyn Send + Sync>;
 
 /// What a topic guarantees to a page that was away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -163,6 +172,8 @@ impl EventSubscriber {
 /// An encoded event for any number of recipients.
 pub(crate) struct SharedEvent {
     pub(crate) push: Push,
+    /// Its place in the log, which it contains.
+    pub(crate) place: Option<LanePlace>,
     /// What the recipients share besides; the first one sets it.
     pub(crate) shared: Option<Box<dyn Any>>,
 }
@@ -225,6 +236,7 @@ impl EncodedEvents {
         };
         SharedEvent {
             push: Push::event_of_json(&subscriber.event, data, place),
+            place,
             shared: None,
         }
     }
@@ -289,6 +301,11 @@ mod tests {
 
         #[cfg(feature = "cluster")]
         fn lose(&self) {}
+
+        #[cfg(feature = "cluster")]
+        fn wait(&self) -> Option<EventsWait> {
+            None
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::key::TopicKey;
 use super::shared::SharedLog;
-use super::{Channel, PushRecipient, Subscriber, Topics};
+use super::{Channel, EventsWait, PushRecipient, Subscriber, Topics};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::log::Lane;
@@ -32,6 +32,14 @@ impl Subscriber {
     /// Whether this subscriber waits with this token.
     pub(super) fn has_token(&self, token: u64) -> bool {
         matches!(self, Self::Suspended { token: of, .. } if *of == token)
+    }
+
+    /// Begins to wait, if this is a page.
+    pub(super) fn wait(&self) -> Option<EventsWait> {
+        match self {
+            Self::Events(subscriber) => subscriber.recipient().wait(),
+            Self::Client { .. } | Self::Listener { .. } | Self::Suspended { .. } => None,
+        }
     }
 
     /// Leaves a subscriber that accepts nothing in its place.

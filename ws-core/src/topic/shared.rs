@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::time::Instant;
 
 use super::capacity::ReplayCapacity;
-use super::{Channel, Slot, Topics};
+use super::{Channel, EventsWait, Slot, Topics};
 use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::log::shared::Node;
@@ -72,6 +72,8 @@ pub(super) struct Waiting {
     /// What it can receive at once. Called without any lock.
     pub(super) capacity: Box<dyn Fn() -> ReplayCapacity + Send + Sync>,
     pub(super) deadline: Instant,
+    /// Until its first messages are delivered, a page has not received everything before its events.
+    pub(super) _events: Option<EventsWait>,
 }
 
 /// The first message of a subscriber.

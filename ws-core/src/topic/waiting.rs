@@ -179,7 +179,7 @@ impl Topics {
                 }
                 Err(NotNow::Gap) => Err(SinceError::Gap),
                 Err(NotNow::Wait(_)) => {
-                    let token = shared.next_token();
+                    let (token, events) = (shared.next_token(), subscriber.wait());
                     let subscriber = Subscriber::Suspended {
                         subscriber: Box::new(subscriber),
                         token,
@@ -193,6 +193,7 @@ impl Topics {
                         limits,
                         capacity: Box::new(capacity),
                         deadline: now + MAX_WAIT,
+                        _events: events,
                     };
                     Ok((added, Some(waiting)))
                 }

@@ -80,6 +80,19 @@ impl Push {
         Self::finish(self.kind, tail)
     }
 
+    /// The same event, at an unknown place of the lane.
+    pub(crate) fn without_place(&self, at: LanePlace) -> Self {
+        let place = |at: LanePlace| format!(r#","at":"{at}"}}"#);
+        let Some(members) = self.tail.strip_suffix(place(at).as_bytes()) else {
+            return self.clone();
+        };
+        let unknown = LanePlace { place: None, ..at };
+        Self {
+            kind: self.kind,
+            tail: [members, place(unknown).as_bytes()].concat().into(),
+        }
+    }
+
     /// Same as [`event`](Self::event), but if the value cannot be encoded, logs that and returns
     /// `None`.
     pub(crate) fn event_or_log<T: Serialize + ?Sized>(name: &str, data: &T) -> Option<Self> {
@@ -138,6 +151,7 @@ impl Push {
 
 #[cfg(test)]
 mod tests {
+    use super::super::EntryPlace;
     use super::*;
 
     #[test]
@@ -151,6 +165,17 @@ mod tests {
         let with_place = Push::event_of_json("a", "1", Some(at));
         let expected = r#"{"type":"event","offset":7,"event":"a","data":1,"at":"3"}"#;
         assert_eq!(with_place.with_offset(7), expected);
+        let known = LanePlace {
+            place: Some(EntryPlace {
+                time: 5,
+                sequence: 1,
+                index: 2,
+            }),
+            ..at
+        };
+        let with_known = Push::event_of_json("a", "1", Some(known));
+        assert_eq!(with_known.without_place(known), with_place);
+        assert_eq!(event.without_place(known), event, "it has none");
         let expected = r#"{"type":"event","offset":7,"event":"a \"b\"","data":[1,2]}"#;
         assert_eq!(event.with_offset(7), expected);
         let text = Push::text("one\n\u{1f600}");

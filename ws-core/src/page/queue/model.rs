@@ -85,7 +85,9 @@ impl QueueAndReference {
                 let bytes = cost(&push);
                 let fits = reference.fits(bytes, 0, 0);
                 assert_eq!(queue.fits(bytes, PushSource::Application, &LIMITS), fits);
-                queue.push(QueuedPush::for_one(&push), PushSource::Application, &LIMITS);
+                let pushed =
+                    queue.push(QueuedPush::for_one(&push), PushSource::Application, &LIMITS);
+                assert_eq!(pushed, fits);
                 reference.add(bytes, bytes);
                 if !fits {
                     reference.kept.clear();

@@ -15,6 +15,13 @@ impl PageQueue {
         self.held.budget().count_superseded(1);
     }
 
+    /// Begins anew: nothing was sent to anybody.
+    pub(in crate::page) fn begin(&mut self) {
+        self.clear();
+        self.move_to(0);
+        (self.reset_due, self.reset_at) = (None, None);
+    }
+
     /// Moves everything, of which nothing was sent, behind this offset.
     pub(in crate::page) const fn move_to(&mut self, offset: u64) {
         self.base = offset;

@@ -101,6 +101,16 @@ impl Pages {
         Some(self.topics.heads().to_places())
     }
 
+    /// Gives a page the places that it has reached, if it has received all topics meanwhile. Called
+    /// without any lock.
+    pub(in crate::page) fn settle_places(&self, stream: &Stream) {
+        if stream.needs_places()
+            && let Some(places) = self.places()
+        {
+            stream.set_places(places);
+        }
+    }
+
     /// Opens the cursor of a page of this session. Returns `None` if it is of an earlier process or
     /// session, begins before its base, or if the log has no cursors: then the page gets a reset.
     pub(in crate::page) fn open_cursor(

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "cluster")]
 use crate::log::Offset;
+#[cfg(feature = "cluster")]
+use crate::page::stream::EndedOn;
 use crate::page::stream::EndedStream;
 
 /// Pages of other servers that are remembered: the pages of several servers that end one after the
@@ -30,6 +32,9 @@ struct State {
     /// loss, or may have.
     #[cfg(feature = "cluster")]
     forgotten: Option<Offset>,
+    /// The place of the last notice that was added.
+    #[cfg(feature = "cluster")]
+    newest: Option<Offset>,
 }
 
 /// How a stream has ended.
@@ -51,6 +56,8 @@ impl State {
             last: 0,
             #[cfg(feature = "cluster")]
             forgotten: None,
+            #[cfg(feature = "cluster")]
+            newest: None,
         }
     }
 
@@ -69,6 +76,10 @@ impl State {
     ) {
         self.last += 1;
         let added = self.last;
+        #[cfg(feature = "cluster")]
+        {
+            self.newest = self.newest.max(at);
+        }
         let ended = Ended {
             stream,
             added,
@@ -137,6 +148,28 @@ impl EndedStreams {
         elsewhere.add(page, ended, Some(at));
     }
 
+    /// What was [taken](Self::take) is the last stream of the page again, unless another server has
+    /// had one since.
+    #[cfg(feature = "cluster")]
+    pub(super) fn put_back(&self, page: &Arc<str>, ended: EndedStream) {
+        let mut elsewhere = self.elsewhere();
+        if elsewhere.streams.contains_key(page) {
+            return;
+        }
+        match ended.place {
+            EndedOn::Here => {
+                let mut here = self.here();
+                here.remove(page);
+                here.add(page, ended, None);
+            }
+            EndedOn::Elsewhere | EndedOn::HandedOver { .. } => {
+                // Its notice is not behind this place.
+                let at = elsewhere.newest;
+                elsewhere.add(page, ended, at);
+            }
+        }
+    }
+
     /// Takes the last stream of a page, which begins another one.
     pub(super) fn take(&self, page: &str) -> Option<EndedStream> {
         let taken = self.here().remove(page);
@@ -157,6 +190,7 @@ impl EndedStreams {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(not(feature = "cluster"))]
     use crate::page::stream::EndedOn;
 
     #[test]
@@ -184,6 +218,38 @@ mod tests {
         assert_eq!(ended.take("a"), None, "with a loss");
         let state = ended.here();
         assert!(state.streams.is_empty() && state.by_age.is_empty());
+    }
+
+    #[cfg(feature = "cluster")]
+    #[test]
+    fn what_is_put_back_is_the_last_stream_unless_another_server_has_had_one_since() {
+        use crate::log::EntryId;
+
+        let ended = EndedStreams::new(2);
+        let page: Arc<str> = "page".into();
+        let stream = |number, place| EndedStream {
+            number,
+            epoch: 7,
+            needed: 1,
+            place,
+        };
+        let at = |time| Offset::before(EntryId::new(time, 0));
+        for place in [EndedOn::Here, EndedOn::Elsewhere] {
+            let (first, later) = (stream(1, place), stream(2, EndedOn::Elsewhere));
+            ended.put_back(&page, first);
+            assert_eq!(ended.take(&page), Some(first));
+            ended.set_elsewhere(&page, later, at(5));
+            ended.put_back(&page, first);
+            assert_eq!(ended.take(&page), Some(later));
+            assert_eq!(ended.take(&page), None);
+        }
+        // If it is forgotten, all pages from before may have lost something.
+        ended.put_back(&page, stream(1, EndedOn::Elsewhere));
+        for number in 0..MAX_ELSEWHERE {
+            let page = number.to_string().as_str().into();
+            ended.set_elsewhere(&page, stream(1, EndedOn::Elsewhere), at(3));
+        }
+        assert!(ended.may_have_lost(at(4)) && !ended.may_have_lost(at(5)));
     }
 
     #[cfg(feature = "cluster")]

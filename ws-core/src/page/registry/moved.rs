@@ -93,7 +93,7 @@ impl Pages {
             return Err(Forgotten);
         }
         // Subscriptions of an `init` that has failed: their messages wait among the others.
-        for subscription in stream.topics().take_all() {
+        for subscription in stream.topics().begin() {
             drop(self.topics.unsubscribe(subscription));
         }
         let from = cursor.position(Lane::CONTROL).ok_or(Forgotten)?;

@@ -166,12 +166,22 @@ impl Pages {
         }
     }
 
-    /// A stream has ended. The others must know how, if this server is about to end, or if the page
-    /// has missed something.
-    pub(super) fn log_end(&self, stream: &Stream) {
+    /// Remembers how a stream has ended.
+    pub(super) fn note_end(&self, stream: &Stream) {
         if !self.is_shared() {
-            return;
+            self.ended.set(stream.id(), stream.ended_as());
+        } else if !stream.is_stray() {
+            self.log_end(stream);
+            self.ended.set(stream.id(), stream.ended_as());
+        } else if let Some(before) = stream.predecessor() {
+            // The page is on another server: how its stream ends there counts.
+            self.ended.put_back(stream.id(), before);
         }
+    }
+
+    /// The others must know how a stream has ended, if this server is about to end, or if the page
+    /// has missed something.
+    fn log_end(&self, stream: &Stream) {
         let end = if self.is_leaving() {
             stream.handed_over()
         } else {

@@ -1,6 +1,7 @@
 //! The subscriptions of sessions: every page of the session is subscribed, now and later.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Pages;
@@ -171,7 +172,12 @@ impl Pages {
             self.topics.check_start(&plan.topic, &plan.start)?;
         }
         for (by, plan) in &plans {
-            self.subscribe_or_lose(stream, plan, *by, &mut deferred);
+            if stream.is_reset_due() {
+                // The page loads its state again: the other topics begin with that.
+                self.subscribe_later(stream, plan, *by, &mut deferred);
+            } else {
+                self.subscribe_or_lose(stream, plan, *by, &mut deferred);
+            }
         }
         drop(topics);
         deferred.finish();
@@ -211,7 +217,8 @@ impl Pages {
                 stream.lose();
                 self.subscribe_later(stream, plan, by, deferred);
             }
-            Err(NotAdded::Ended | NotAdded::TooMany(_)) => {}
+            // It has ended, or has too many subscriptions.
+            Err(_) => {}
         }
     }
 
@@ -274,20 +281,36 @@ impl Pages {
         let latest = plans.renewals;
         let first = plans.list.iter().map(|plan| plan.renewals).min();
         drop(topics);
-        let mut all = first.unwrap_or(latest)..=latest;
-        all.any(|renewals| {
-            let generation = SessionGeneration { id, renewals };
-            !self.streams_of_session(generation).is_empty()
-        })
+        let streams = self.streams_of_generations(id, first.unwrap_or(latest)..=latest);
+        !streams.is_empty()
     }
 
     fn unsubscribe_pages(&self, id: SessionId, latest: u32, plan: &SessionPlan) {
-        for renewals in plan.renewals..=latest {
-            for stream in self.streams_of_session(SessionGeneration { id, renewals }) {
-                let by = (SubscribedBy::Session, Sharing::Here);
-                self.unsubscribe_stream(&stream, plan.key(), by);
-            }
+        for stream in self.streams_of_generations(id, plan.renewals..=latest) {
+            let by = (SubscribedBy::Session, Sharing::Here);
+            self.unsubscribe_stream(&stream, plan.key(), by);
         }
+    }
+
+    /// The pages of a session with these numbers of logons. In a record of another node, the numbers
+    /// may be any.
+    pub(super) fn streams_of_generations(
+        &self,
+        id: SessionId,
+        renewals: RangeInclusive<u32>,
+    ) -> Vec<Arc<Stream>> {
+        let index = self.index();
+        let is_known = |it: &SessionGeneration| it.id == id && renewals.contains(&it.renewals);
+        let streams = if renewals.size_hint().0 <= index.sessions.len() {
+            let all = renewals.map(|renewals| SessionGeneration { id, renewals });
+            let known = all.filter_map(|generation| index.sessions.get(&generation));
+            known.flatten().cloned().collect()
+        } else {
+            let known = index.sessions.iter().filter(|(it, _)| is_known(it));
+            known.flat_map(|(_, streams)| streams).cloned().collect()
+        };
+        drop(index);
+        streams
     }
 
     /// Whether a session has a subscription.

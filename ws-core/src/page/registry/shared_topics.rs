@@ -11,6 +11,7 @@
 //!
 //! ```text
 //! applied   what was read has its effect on the pages of this node
+//! moved     pages that come from another node
 //! writer    changes wait for the log
 //!   table   Table    the subscriptions of all nodes
 //!   record  Change   their form in the log
@@ -27,6 +28,7 @@ use crate::throttle::LogThrottle;
 use crate::topic::{EventPlan, SharedPlan, TopicKey};
 
 mod applied;
+mod moved;
 mod record;
 mod table;
 mod writer;
@@ -289,37 +291,6 @@ impl Pages {
         }
         let ended = own.into_iter().map(|(key, ..)| (key, Change::Ended));
         state.pending.extend(ended);
-        self.start_writing(state);
-    }
-
-    /// The subscriptions of a page, for a stream that begins on this node.
-    pub(super) fn page_plans(&self, stream: &Stream) -> Vec<EventPlan> {
-        if !self.is_shared() {
-            return Vec::new();
-        }
-        let owner = Owner::Page((&**stream.id()).into());
-        let session = stream.session();
-        let all = self.shared_topics.lock().current(&owner);
-        let all = all.into_iter().filter(|(_, it, _)| it.is_for(&session));
-        all.map(|(key, it, _)| it.plan.plan(&key.topic)).collect()
-    }
-
-    /// Makes this node the one that writes the subscriptions of a page, which has its stream here.
-    pub(super) fn take_over_topics(&self, stream: &Stream) {
-        if !self.is_shared() {
-            return;
-        }
-        let owner = Owner::Page((&**stream.id()).into());
-        let mut state = self.shared_topics.lock();
-        let all = state.current(&owner).into_iter();
-        let others: Vec<_> = all.filter(|(.., writer)| *writer != Writer::This).collect();
-        if others.is_empty() {
-            return;
-        }
-        let added = others
-            .into_iter()
-            .map(|(key, it, _)| (key, Change::Added(it)));
-        state.pending.extend(added);
         self.start_writing(state);
     }
 

@@ -47,6 +47,22 @@ async fn a_page_that_ends_while_it_moves_to_another_session_leaves_no_data() {
 }
 
 #[tokio::test]
+async fn the_pages_of_a_session_are_found_whatever_numbers_of_logons_a_record_has() {
+    let sessions = Sessions::default();
+    let (session, _) = sessions.begin().await.unwrap();
+    let (other, _) = sessions.begin().await.unwrap();
+    let pages = new_pages(PageLimits::DEFAULT);
+    for (number, of) in [&session, &session, &other].into_iter().enumerate() {
+        pages.open(&number.to_string().into(), of, None).unwrap();
+    }
+    let id = session.generation().id;
+    let count = |renewals| pages.streams_of_generations(id, renewals).len();
+    assert_eq!([count(0..=0), count(0..=1)], [2, 2]);
+    assert_eq!(count(0..=u32::MAX), 2);
+    assert_eq!([count(1..=1), count(1..=u32::MAX)], [0, 0]);
+}
+
+#[tokio::test]
 async fn a_push_to_many_pages_counts_once() {
     let sessions = Sessions::default();
     let pages = new_pages(LIMITS);

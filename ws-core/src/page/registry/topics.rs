@@ -6,6 +6,8 @@ use super::Pages;
 use crate::id::ConnectionId;
 use crate::page::queue::{Loss, QueuedPush};
 use crate::page::stream::{NotAdded, Stream, SubscribedBy};
+#[cfg(feature = "cluster")]
+use crate::topic::EventsWait;
 use crate::topic::{
     AfterUnlock, Continuity, EventPlan, PushRecipient, ReplayCapacity, SharedEvent, SinceError,
     Subscriber, Subscription, TopicKey,
@@ -18,6 +20,9 @@ pub(in crate::page) enum Sharing {
     Everywhere,
     /// Something else makes it again on another node, or the others know it already.
     Here,
+    /// It was read from the log.
+    #[cfg(feature = "cluster")]
+    Read,
 }
 
 impl Pages {
@@ -30,6 +35,10 @@ impl Pages {
         (by, sharing): (SubscribedBy, Sharing),
         loss: Loss,
     ) -> Result<AfterUnlock, NotAdded<SinceError>> {
+        #[cfg(feature = "cluster")]
+        if sharing == Sharing::Everywhere && self.is_subscribed_elsewhere(stream, by, plan) {
+            return Ok(AfterUnlock::default());
+        }
         let max = match by {
             SubscribedBy::Page => self.limits.subscriptions,
             // Limited for the session.
@@ -60,18 +69,22 @@ impl Pages {
                     .resubscribe(existing, topic, subscriber, start, capacity())?;
             Ok((None, replaced.after_unlock))
         };
-        stream
-            .topics()
-            .add((by, loss), &topic.key, max, |existing| {
-                let added = subscribe(existing)?;
-                #[cfg(feature = "cluster")]
-                if sharing == Sharing::Everywhere {
-                    self.share_page_topic(stream.id(), &stream.session(), plan);
-                }
-                #[cfg(not(feature = "cluster"))]
-                let _ = sharing;
-                Ok(added)
-            })
+        let subscribe = |existing: Option<&Subscription>| {
+            let added = subscribe(existing)?;
+            #[cfg(feature = "cluster")]
+            if sharing == Sharing::Everywhere {
+                self.share_page_topic(stream.id(), &stream.session(), plan);
+            }
+            #[cfg(not(feature = "cluster"))]
+            let _ = sharing;
+            Ok(added)
+        };
+        let (topics, key) = (stream.topics(), &topic.key);
+        #[cfg(feature = "cluster")]
+        if sharing == Sharing::Read {
+            return topics.add_read((by, loss), key, max, subscribe);
+        }
+        topics.add((by, loss), key, max, subscribe)
     }
 
     /// What it means if the queue of a page loses messages of a subscription. If several servers share
@@ -115,30 +128,12 @@ impl Pages {
     }
 }
 
+#[cfg(not(feature = "cluster"))]
+#[expect(clippy::unused_self, reason = "only a shared log has other nodes")]
 impl Pages {
-    /// Subscribes a page that has come from another node to what it was subscribed to there, and
-    /// makes this node write its subscriptions.
-    #[cfg(feature = "cluster")]
-    pub(super) fn join_page_topics(&self, stream: &Arc<Stream>) {
-        let mut deferred = Deferred::default();
-        for plan in self.page_plans(stream) {
-            let (by, loss) = ((SubscribedBy::Page, Sharing::Here), Loss::of_ending(&plan));
-            // It fails only if the page has ended, or has too many subscriptions of its handler.
-            if let Ok(after_unlock) = self.subscribe_stream(stream, &plan, by, loss) {
-                deferred.push(plan.topic.key, after_unlock);
-            }
-        }
-        deferred.finish();
-        self.take_over_topics(stream);
-    }
-
-    #[cfg(not(feature = "cluster"))]
-    #[expect(clippy::unused_self, reason = "only a shared log has other nodes")]
     pub(super) const fn join_page_topics(&self, _: &Arc<Stream>) {}
 
     /// What a page was subscribed to on another node.
-    #[cfg(not(feature = "cluster"))]
-    #[expect(clippy::unused_self, reason = "only a shared log has other nodes")]
     pub(super) const fn page_plans(&self, _: &Arc<Stream>) -> Vec<EventPlan> {
         Vec::new()
     }
@@ -191,18 +186,23 @@ impl PushRecipient for PageRecipient {
         let (Some(pages), Some(stream)) = (self.pages.upgrade(), self.stream.upgrade()) else {
             return false;
         };
-        let SharedEvent { push, shared } = event;
+        let SharedEvent {
+            push,
+            place,
+            shared,
+        } = event;
         let shared =
             shared.get_or_insert_with(|| Box::new(QueuedPush::for_many(push, &pages.queued)));
         let queued = shared.downcast_ref::<QueuedPush>();
-        queued.is_some_and(|queued| stream.enqueue(queued.with_loss(self.loss)))
+        queued.is_some_and(|queued| stream.enqueue(queued.with_loss(self.loss), *place))
     }
 
     fn flush(&self) {
-        if let Some(stream) = self.stream.upgrade() {
-            stream.pump();
-        }
+        let needing = self.stream.upgrade().filter(|stream| stream.pump());
         if let Some(pages) = self.pages.upgrade() {
+            if let Some(stream) = needing {
+                pages.settle_places(&stream);
+            }
             pages.relieve();
         }
     }
@@ -218,5 +218,11 @@ impl PushRecipient for PageRecipient {
         if let Some(stream) = self.stream.upgrade() {
             stream.lose();
         }
+    }
+
+    #[cfg(feature = "cluster")]
+    fn wait(&self) -> Option<EventsWait> {
+        let stream = self.stream.upgrade()?;
+        Some(Box::new(stream.begin_incomplete()))
     }
 }

@@ -95,7 +95,7 @@ pub(super) struct Lineage {
     /// The page is closed for good.
     #[cfg(feature = "cluster")]
     pub(super) is_closed: bool,
-    /// The page has got a reset, or will, so its cursor does not continue.
+    /// The page has no cursor that continues: it has got a reset, or will.
     pub(super) was_reset: bool,
     /// Whether any socket was attached.
     pub(super) attached: bool,

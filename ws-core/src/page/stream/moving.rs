@@ -44,12 +44,13 @@ impl Stream {
         if state.ended || state.lineage.attached {
             return;
         }
-        state.queue.clear();
-        state.queue.move_to(0);
+        state.queue.begin();
         for push in pushes {
-            state
-                .queue
-                .push(push, PushSource::Application, &self.limits);
+            state.push(push, PushSource::Application, &self.limits);
+            // The page gets a reset instead of all of them.
+            if state.queue.is_reset_due() {
+                return;
+            }
         }
     }
 
@@ -156,6 +157,16 @@ impl Stream {
         })
     }
 
+    /// Whether the page never was on this server: all handshakes for it were refused.
+    pub(in crate::page) fn is_stray(&self) -> bool {
+        self.lock().is_stray()
+    }
+
+    /// The last stream of the page, of which this server knows the end.
+    pub(in crate::page) fn predecessor(&self) -> Option<EndedStream> {
+        self.lock().lineage.predecessor
+    }
+
     /// The stream before this one has ended on another server.
     pub(in crate::page) fn set_predecessor(&self, ended: EndedStream) {
         let lineage = &mut self.lock().lineage;
@@ -179,7 +190,7 @@ impl Stream {
         let follows = |it: ReportedCursor| it.stamp.number == before.number;
         let is_same_stream =
             position.epoch == Epoch::Ours(before.epoch) && report.cursor.is_some_and(follows);
-        let is_new = !state.lineage.attached;
+        let is_new = !state.lineage.attached && !state.queue.is_reset_due();
         if !(is_new && is_same_script && is_same_stream && position.offset < MAX_OFFSET) {
             return;
         }

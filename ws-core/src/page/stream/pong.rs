@@ -18,7 +18,8 @@ impl Stream {
         let Some(attached) = state.socket.clone().filter(|it| it.id() == socket) else {
             return PongSent::No;
         };
-        let is_complete = state.queue.unsent() == 0 && !state.queue.is_reset_due();
+        let is_sent = state.queue.unsent() == 0 && !state.queue.is_reset_due();
+        let is_complete = is_sent && state.unfinished == 0;
         #[cfg(feature = "cluster")]
         let is_complete = is_complete && !state.lineage.anchored;
         let heads = heads.filter(|_| is_complete);
@@ -30,7 +31,7 @@ impl Stream {
         }
         let at = heads.map(Cursor::to_places);
         if at.is_some() {
-            state.places_due = None;
+            (state.places_due, state.has_unplaced) = (None, false);
         }
         match attached.outbox().push(&frame(&ToPage::Pong { at, spread })) {
             Ok(()) => PongSent::Yes,

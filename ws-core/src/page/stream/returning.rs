@@ -109,7 +109,11 @@ impl StreamState {
         if lineage.anchored {
             lineage.base = BaseDue::Done;
         }
-        (lineage.base == BaseDue::Due).then(|| self.sealed_base(keys, page))
+        let base = (lineage.base == BaseDue::Due).then(|| self.sealed_base(keys, page));
+        // It has none that continues.
+        let has_none = base.is_none() && (plan.from.is_none() || report.cursor.is_none());
+        self.lineage.was_reset |= has_none;
+        base
     }
 
     /// The offset that the page must have received, so that the end of the stream, now, is no loss.
@@ -165,6 +169,9 @@ impl Stream {
         places: Option<String>,
     ) {
         let mut state = self.lock();
+        if state.queue.is_reset_due() {
+            return;
+        }
         let lineage = &mut state.lineage;
         lineage.continuation = Some(reported);
         // Its next return may be before it has received what is in the queue.
@@ -175,6 +182,7 @@ impl Stream {
         let last = state.queue.last();
         // Otherwise it has received nothing that would move its cursor.
         let is_behind = !state.queue.is_empty();
+        state.has_unplaced &= places.is_none();
         state.places_due = places.filter(|_| is_behind).map(|places| (last, places));
     }
 

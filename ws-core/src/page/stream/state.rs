@@ -6,7 +6,7 @@ use std::task::Waker;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::lineage::{BaseDue, Lineage};
+use super::lineage::Lineage;
 #[cfg(feature = "cluster")]
 use super::ownership::Ownership;
 use super::{AttachError, Epoch, Feed, PageReport, PageSocket, Position};
@@ -74,6 +74,10 @@ pub(super) struct StreamState {
     pub(super) lineage: Lineage,
     /// The places that the page has reached with this offset. It gets them after that message.
     pub(super) places_due: Option<(u64, String)>,
+    /// How many reasons there are for which earlier messages may follow.
+    pub(super) unfinished: usize,
+    /// The page does not know the places of some events.
+    pub(super) has_unplaced: bool,
     #[cfg(feature = "cluster")]
     pub(super) ownership: Ownership,
     /// The page has connected to another server.
@@ -177,6 +181,8 @@ impl StreamState {
             ended: false,
             lineage,
             places_due: None,
+            unfinished: 0,
+            has_unplaced: false,
             #[cfg(feature = "cluster")]
             ownership: Ownership::default(),
             #[cfg(feature = "cluster")]
@@ -236,6 +242,11 @@ impl StreamState {
         self.incomplete |= !self.accepts_pushes() && gap == Some(Gap::Overflow);
         if let Some(why) = gap {
             self.queue.require_reset(why);
+            // A page of another epoch may get a base with `welcome`.
+            if why != Gap::Restart {
+                self.lineage.attached = true;
+                self.forget_cursor();
+            }
         }
     }
 
@@ -261,14 +272,6 @@ impl StreamState {
     pub(super) fn begin_closing(&mut self) {
         self.closing = true;
         self.incomplete |= self.queue.is_overflow_due();
-    }
-
-    /// Drops all messages; the page gets a reset.
-    pub(super) fn overflow(&mut self) {
-        self.queue.overflow();
-        (self.lineage.base, self.lineage.was_reset) = (BaseDue::Done, true);
-        self.places_due = None;
-        self.incomplete |= !self.accepts_pushes();
     }
 
     /// Whether a socket was ever attached to the stream, or may still be.

@@ -10,6 +10,7 @@ use crate::message::Message;
 use crate::page::Credentials;
 use crate::session::Sessions;
 
+mod continuing;
 mod ending;
 #[cfg(feature = "cluster")]
 mod moving;

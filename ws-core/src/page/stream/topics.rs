@@ -27,6 +27,9 @@ pub(in crate::page) struct TopicSubscriptions(Mutex<State>);
 struct State {
     list: Vec<PageSubscription>,
     ended: bool,
+    /// The page comes from another server, and its stream is being built.
+    #[cfg(feature = "cluster")]
+    is_beginning: bool,
 }
 
 struct PageSubscription {
@@ -43,12 +46,40 @@ impl State {
         };
         self.list.iter().position(is_it)
     }
+
+    fn add<R, E>(
+        &mut self,
+        (by, loss): (SubscribedBy, Loss),
+        topic: &TopicKey,
+        max: usize,
+        subscribe: impl FnOnce(Option<&Subscription>) -> Result<(Option<Subscription>, R), E>,
+    ) -> Result<R, NotAdded<E>> {
+        if self.ended {
+            return Err(NotAdded::Ended);
+        }
+        let existing = self.find(by, topic);
+        if existing.is_none() && self.list.iter().filter(|it| it.by == by).count() >= max {
+            return Err(NotAdded::TooMany(max));
+        }
+        let existing = existing.map(|at| &self.list[at].subscription);
+        let (subscription, result) = subscribe(existing).map_err(NotAdded::Failed)?;
+        let added = subscription.map(|subscription| PageSubscription {
+            by,
+            loss,
+            subscription,
+        });
+        self.list.extend(added);
+        Ok(result)
+    }
 }
 
 /// Why a page has no new subscription.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::page) enum NotAdded<E> {
     Ended,
+    /// The page comes from another server: it is subscribed behind its cursor when it continues.
+    #[cfg(feature = "cluster")]
+    Beginning,
     /// The limit is reached.
     TooMany(usize),
     Failed(E),
@@ -70,22 +101,23 @@ impl TopicSubscriptions {
         subscribe: impl FnOnce(Option<&Subscription>) -> Result<(Option<Subscription>, R), E>,
     ) -> Result<R, NotAdded<E>> {
         let mut state = self.lock();
-        if state.ended {
-            return Err(NotAdded::Ended);
+        state.add((by, loss), topic, max, subscribe)
+    }
+
+    /// Same as [`add`](Self::add), for a subscription that was read from the log.
+    #[cfg(feature = "cluster")]
+    pub(in crate::page) fn add_read<R, E>(
+        &self,
+        (by, loss): (SubscribedBy, Loss),
+        topic: &TopicKey,
+        max: usize,
+        subscribe: impl FnOnce(Option<&Subscription>) -> Result<(Option<Subscription>, R), E>,
+    ) -> Result<R, NotAdded<E>> {
+        let mut state = self.lock();
+        if state.is_beginning {
+            return Err(NotAdded::Beginning);
         }
-        let existing = state.find(by, topic);
-        if existing.is_none() && state.list.iter().filter(|it| it.by == by).count() >= max {
-            return Err(NotAdded::TooMany(max));
-        }
-        let existing = existing.map(|at| &state.list[at].subscription);
-        let (subscription, result) = subscribe(existing).map_err(NotAdded::Failed)?;
-        let added = subscription.map(|subscription| PageSubscription {
-            by,
-            loss,
-            subscription,
-        });
-        state.list.extend(added);
-        Ok(result)
+        state.add((by, loss), topic, max, subscribe)
     }
 
     /// Ends the subscription to a topic with `unsubscribe`, if there is one. Locked throughout:
@@ -107,16 +139,31 @@ impl TopicSubscriptions {
         self.lock().find(by, topic).is_some()
     }
 
+    /// Whether the page comes from another server, and does not continue yet.
+    #[cfg(feature = "cluster")]
+    pub(in crate::page) fn is_beginning(&self) -> bool {
+        self.lock().is_beginning
+    }
+
+    /// The page is subscribed to everything that it was subscribed to elsewhere, or is about to be.
+    #[cfg(feature = "cluster")]
+    pub(in crate::page) fn end_beginning(&self) {
+        self.lock().is_beginning = false;
+    }
+
     /// Whether the page will be wrong if it is away.
     pub(super) fn is_lossy(&self) -> bool {
         let state = self.lock();
         state.list.iter().any(|it| it.loss == Loss::Matters)
     }
 
-    /// Removes all subscriptions; others may follow.
+    /// Removes all subscriptions. What is read from the log adds none until
+    /// [`end_beginning`](Self::end_beginning): it would miss what is behind the cursor of the page.
     #[cfg(feature = "cluster")]
-    pub(in crate::page) fn take_all(&self) -> Vec<Subscription> {
-        let list = std::mem::take(&mut self.lock().list);
+    pub(in crate::page) fn begin(&self) -> Vec<Subscription> {
+        let mut state = self.lock();
+        state.is_beginning = true;
+        let list = std::mem::take(&mut state.list);
         list.into_iter().map(|it| it.subscription).collect()
     }
 

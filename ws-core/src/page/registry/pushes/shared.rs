@@ -69,7 +69,8 @@ impl Pages {
             return None;
         }
         let Read { renewals, push } = read(&message.message)?;
-        let queued = QueuedPush::for_many(&push.at(at.place()), &self.queued);
+        let place = at.place();
+        let queued = QueuedPush::for_many(&push.at(place), &self.queued);
         // A page that returns with its cursor gets it from the log.
         let queued = queued.with_loss(Loss::IsHarmless);
         let mut outdated = Vec::new();
@@ -79,7 +80,7 @@ impl Pages {
                 outdated.push(stream.clone());
                 return false;
             }
-            stream.enqueue(queued.clone())
+            stream.enqueue(queued.clone(), Some(place))
         });
         if streams.is_empty() && outdated.is_empty() {
             return None;

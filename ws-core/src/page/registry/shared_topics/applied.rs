@@ -7,11 +7,10 @@ use super::record::{Change, Key, Owner, SharedSubscription, read, write};
 use super::table::{Lifetimes, Writer};
 use super::{Pages, State};
 use crate::log::shared::{AfterLane, Author, Incarnation, RecordedMember};
-use crate::page::queue::Loss;
 use crate::page::registry::topics::Sharing;
-use crate::page::stream::{NotAdded, SubscribedBy};
+use crate::page::stream::{Stream, SubscribedBy};
 use crate::session::SessionGeneration;
-use crate::topic::{EventPlan, TopicKey};
+use crate::topic::TopicKey;
 
 /// What remains to do for the pages of this node, without the lock of the lane.
 enum Effect {
@@ -140,14 +139,19 @@ impl Pages {
                 // A stream without a socket may be one that its page has left.
                 let stream = self.stream_for(page, &subscription);
                 let stream = stream.filter(|stream| stream.is_in_use());
-                if stream.is_some_and(|it| it.topics().has(SubscribedBy::Page, &topic)) {
+                let keeps = |stream: &Stream| {
+                    let topics = stream.topics();
+                    topics.has(SubscribedBy::Page, &topic) || topics.is_beginning()
+                };
+                if stream.is_some_and(|stream| keeps(&stream)) {
                     self.write_again([(key, subscription)]);
                 }
             }
         }
     }
 
-    /// Subscribes a page of this node. Returns whether it is here and was not subscribed yet.
+    /// Subscribes a page of this node. Returns whether it is here, unlike one that all handshakes were
+    /// refused to, and was not subscribed yet.
     fn subscribe_read(&self, page: &str, key: &Key, subscription: &SharedSubscription) -> bool {
         let Some(stream) = self.stream_for(page, subscription) else {
             return false;
@@ -156,30 +160,13 @@ impl Pages {
         if stream.topics().has(SubscribedBy::Page, &plan.topic.key) {
             return false;
         }
-        let by = (SubscribedBy::Page, Sharing::Here);
-        let subscribe =
-            |plan: &EventPlan| self.subscribe_stream(&stream, plan, by, Loss::of_ending(plan));
-        // The page has moved here before the record: it misses what its former server would have sent.
-        let overtaken = stream.continued_behind().filter(|_| subscription.with_page);
-        let subscribed = match overtaken {
-            Some((_, is_empty)) if is_empty && plan.is_replay() => subscribe(&plan),
-            Some((cursor, _)) if plan.is_logged() => {
-                let behind = subscribe(&plan.behind(&cursor));
-                if let Err(NotAdded::Failed(_)) = behind {
-                    stream.lose();
-                    subscribe(&plan)
-                } else {
-                    behind
-                }
-            }
-            _ => subscribe(&plan),
-        };
-        match subscribed {
+        match self.subscribe_moved(&stream, &plan, subscription.with_page) {
             Ok(after_unlock) => {
                 after_unlock.finish(key.topic.as_str());
-                true
+                !stream.is_stray()
             }
-            // The page has ended, or has subscriptions of its handler up to the limit.
+            // The page has ended, or does not continue yet, or has subscriptions of its handler up to
+            // the limit.
             Err(_) => false,
         }
     }

@@ -67,20 +67,25 @@ impl SlowSocket {
         client: Option<u64>,
         frames: usize,
     ) -> Arc<Self> {
-        let socket = Arc::new(Self {
-            outbox: Outbox::new(ROOM, frames),
-            closed: Mutex::default(),
-            received: Arc::default(),
-        });
         let report = PageReport {
             position,
             client,
             attempt: None,
             cursor: None,
         };
+        Self::attach_with(&fixture.stream, report, frames)
+    }
+
+    /// The same for a page that reports this.
+    pub(super) fn attach_with(stream: &Stream, report: PageReport, frames: usize) -> Arc<Self> {
+        let socket = Arc::new(Self {
+            outbox: Outbox::new(ROOM, frames),
+            closed: Mutex::default(),
+            received: Arc::default(),
+        });
         let page_socket: Arc<dyn PageSocket> = socket.clone();
-        let attached = fixture.stream.attach(
-            &fixture.session,
+        let attached = stream.attach(
+            &stream.session(),
             AttachRequest {
                 route: ROUTE,
                 report,
