@@ -92,6 +92,12 @@ async fn a_page_gets_what_is_published_while_init_of_its_next_server_runs() {
         cluster.settle().await;
         page.disconnect().await;
         let id = page.page().id().to_owned();
+        let say = async |hub: &Hub, text: &str| {
+            let text = text.to_owned();
+            hub.publish(News(1), &text).await.unwrap();
+        };
+        let hub = cluster.node(2).hub().clone();
+        say(&hub, "1").await;
         cluster.shut_down(0).await;
         page.set_server(cluster.node(1));
         *headers.lock().unwrap() = match meanwhile {
@@ -103,18 +109,17 @@ async fn a_page_gets_what_is_published_while_init_of_its_next_server_runs() {
             page
         });
         WAITS.notified().await;
-        let (kit, text) = (cluster.node(2), "1".to_owned());
-        kit.hub().publish(News(1), &text).await.unwrap();
+        say(&hub, "2").await;
         if meanwhile == Meanwhile::WrittenAgain {
-            let there = visitor.at(kit).await;
-            let handle = kit.hub().find_page(there.session(), &id).unwrap();
+            let there = visitor.at(cluster.node(2)).await;
+            let handle = hub.find_page(there.session(), &id).unwrap();
             handle.subscribe("said", News(1)).unwrap();
         }
         cluster.settle().await;
         GATE.add_permits(1);
         let mut page = reconnected.await.unwrap();
-        kit.hub().publish(News(1), &"2".to_owned()).await.unwrap();
-        for expected in ["1", "2"] {
+        say(&hub, "3").await;
+        for expected in ["1", "2", "3"] {
             assert_eq!(
                 page.event::<String>("said").await,
                 expected,
