@@ -1,14 +1,19 @@
 //! Measures the log in Redis beside Redis alone: `cargo run --release -p ws-tests --example redis_cost`.
 //!
-//! Two hubs of this process share a `redis-server` that the program starts. Each row shows what they
-//! reach, what `redis-benchmark` or a plain connection reaches with the command that does the least
-//! (with two subscribers of the channel), and the ratio. Needs Debian's `redis-server` and `redis-tools`.
+//! Two hubs of this process, each with a thread of its own, share a `redis-server` that the program
+//! starts. Each row shows what they reach, what `redis-benchmark` or plain connections reach with the
+//! command that does the least (with two subscribers of the channel), and the ratio. Needs Debian's
+//! `redis-server` and `redis-tools`.
 
 use std::future::ready;
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use ws_server::cluster::{ClusterOptions, Lanes};
 use ws_server::limits::ServerLimits;
@@ -36,7 +41,9 @@ const SINGLE: usize = 10_000;
 topics! {
     /// Without a history.
     Plain: "plain/{id: u64}" => String;
-    /// With one.
+    /// The one with a subscriber.
+    Heard: "heard" => String;
+    /// With a history.
     Kept: "kept/{id: u64}" => String { history: 100, keep: 10m };
 }
 
@@ -46,7 +53,7 @@ struct Reader;
 #[ws_handler]
 impl Reader {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.subscribe(Plain(0));
+        socket.subscribe(Heard);
         Reader
     }
 }
@@ -126,40 +133,71 @@ async fn floor(server: &RedisServer, in_flight: usize, count: usize, command: &[
     Reached { rate, spent }
 }
 
+/// Starts the node of the other thread, with a client that notes when each message arrives.
+fn start_other(server: &Arc<RedisServer>) -> UnboundedReceiver<Instant> {
+    let (arrived, arrivals) = unbounded_channel();
+    let server = server.clone();
+    run_beside(async move {
+        let kit = node(&server).await;
+        let mut client = kit.handler::<Reader>().connect().await.expect("accepted");
+        // The first one: it is ready.
+        while arrived.send(Instant::now()).is_ok() {
+            client.text().await;
+        }
+    });
+    arrivals
+}
+
+/// Runs a future in a thread of its own.
+fn run_beside(future: impl Future<Output = ()> + Send + 'static) {
+    thread::spawn(|| {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(future);
+    });
+}
+
 /// The median time from a publish on one node to its arrival at a client of the other.
-async fn echo(one: &TestKit, two: &TestKit) -> Duration {
-    let mut client = two.handler::<Reader>().connect().await.expect("accepted");
+async fn echo(one: &TestKit, arrivals: &mut UnboundedReceiver<Instant>) -> Duration {
     let text = "x".repeat(SIZE);
     let mut times = Vec::new();
     for _ in 0..SINGLE / 10 {
         let start = Instant::now();
-        one.hub().publish(&Plain(0), &text);
-        client.text().await;
-        times.push(start.elapsed());
+        one.hub().publish(Heard, &text);
+        let arrival = arrivals.recv().await.expect("the other node runs");
+        times.push(arrival - start);
     }
     median(times)
 }
 
-/// The same with `PUBLISH` and `SUBSCRIBE` on two plain connections.
-async fn echo_floor(server: &RedisServer) -> Duration {
-    let (mut publisher, mut subscriber) = (server.connect().await, server.connect().await);
-    let mut part = [0; 4096];
-    subscriber
-        .write_all(b"SUBSCRIBE t\r\n")
-        .await
-        .expect("sent");
-    let len = subscriber.read(&mut part).await.expect("an answer");
-    assert!(part[..len].starts_with(b"*3"), "subscribed");
+/// The same with `PUBLISH` and `SUBSCRIBE` on two plain connections, the second one of another thread.
+async fn echo_floor(server: &Arc<RedisServer>) -> Duration {
+    let mut publisher = server.connect().await;
+    let (arrived, mut arrivals) = unbounded_channel();
+    let other = server.clone();
+    run_beside(async move {
+        let mut subscriber = other.connect().await;
+        subscriber
+            .write_all(b"SUBSCRIBE t\r\n")
+            .await
+            .expect("sent");
+        let mut part = [0; 4096];
+        let len = subscriber.read(&mut part).await.expect("an answer");
+        assert!(part[..len].starts_with(b"*3"), "subscribed");
+        while arrived.send(Instant::now()).is_ok() {
+            let mut len = 0;
+            while len < SIZE {
+                len += subscriber.read(&mut part).await.expect("a message");
+            }
+        }
+    });
+    arrivals.recv().await.expect("subscribed");
     let command = format!("PUBLISH t {}\r\n", "x".repeat(SIZE));
-    let mut times = Vec::new();
+    let (mut times, mut part) = (Vec::new(), [0; 64]);
     for _ in 0..SINGLE / 10 {
         let start = Instant::now();
         publisher.write_all(command.as_bytes()).await.expect("sent");
-        let mut len = 0;
-        while len < SIZE {
-            len += subscriber.read(&mut part).await.expect("a message");
-        }
-        times.push(start.elapsed());
+        let arrival = arrivals.recv().await.expect("the other thread runs");
+        times.push(arrival - start);
         let len = publisher.read(&mut part).await.expect("an answer");
         assert_eq!(&part[..len], b":1\r\n");
     }
@@ -182,8 +220,10 @@ fn micros(time: Duration) -> f64 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let server = RedisServer::start().await;
-    let (one, two) = (node(&server).await, node(&server).await);
+    let server = Arc::new(RedisServer::start().await);
+    let one = node(&server).await;
+    let mut arrivals = start_other(&server);
+    arrivals.recv().await.expect("the other node is ready");
     let text = "x".repeat(SIZE);
     let plain = async |_| {
         let published = one.hub().publish(&Plain(0), &text).await;
@@ -217,7 +257,8 @@ async fn main() {
         let (spent, least) = (micros(with_history.spent), micros(stream.spent));
         show("  the same with a history, beside XADD", "µs", spent, least);
     }
-    let (ours, least) = (echo(&one, &two).await, echo_floor(&server).await);
+    let ours = echo(&one, &mut arrivals).await;
+    let least = echo_floor(&server).await;
     show(
         "from node to node, beside PUBLISH",
         "µs",
