@@ -103,7 +103,7 @@ async fn a_page_whose_queue_has_overflowed_gets_another_base_and_moves_again() {
     let mut client = connect(&cluster, (0, &visitor), &first).await.unwrap();
     let welcome = next(&mut client).await;
     let hub = cluster.node(1).hub();
-    for number in 0..QUEUE + 1 {
+    for number in 0..=QUEUE {
         _ = hub.everyone().push("n", &number);
     }
     let mut reset = next(&mut client).await;
