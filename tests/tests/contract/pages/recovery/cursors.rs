@@ -69,8 +69,10 @@ impl CursorTab {
     pub(super) async fn next(&mut self) -> serde_json::Value {
         let message: serde_json::Value = self.client.as_mut().unwrap().json().await;
         if let Some(at) = message["at"].as_str() {
-            let lane = at.split('.').next().unwrap();
-            self.at.insert(lane.to_owned(), at.to_owned());
+            for place in at.split('-') {
+                let lane = place.split('.').next().unwrap();
+                self.at.insert(lane.to_owned(), place.to_owned());
+            }
         }
         if let (Some(offset), Some("event")) =
             (message["offset"].as_u64(), message["type"].as_str())
