@@ -276,12 +276,7 @@ async fn a_full_server_refuses_appends_until_the_log_was_trimmed() {
         let append = new_append(LANE, &opened, number, &text);
         engine.append(&append).await.unwrap();
     }
-    let memory = server.command("INFO memory");
-    let used = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("used_memory:"));
-    let used: usize = used.unwrap().parse().unwrap();
-    server.command(&format!("CONFIG SET maxmemory {}", used - 1024 * 1024));
+    server.limit_memory();
     let append = new_append(LANE, &opened, 65, "refused");
     let error = engine.append(&append).await.unwrap_err();
     let EngineError::NotSent(reason) = error else {

@@ -182,6 +182,16 @@ impl RedisServer {
         )
     }
 
+    /// Limits the memory to 1 MiB less than is used, so that every write is refused until some is freed.
+    pub(crate) fn limit_memory(&self) {
+        let memory = self.command("INFO memory");
+        let used = memory
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"));
+        let used: usize = used.unwrap().parse().unwrap();
+        self.command(&format!("CONFIG SET maxmemory {}", used - 1024 * 1024));
+    }
+
     /// The keys that match a pattern.
     pub(crate) fn keys(&self, pattern: &str) -> Vec<String> {
         let keys = self.command(&format!("KEYS {pattern}"));

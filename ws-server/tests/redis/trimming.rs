@@ -37,12 +37,7 @@ async fn a_server_that_is_full_of_relayed_entries_accepts_entries_again() {
         let live = Bytes::from(vec![b'x'; 64 * 1024]);
         engine.relay(LANE, live).await.unwrap();
     }
-    let memory = server.command("INFO memory");
-    let used = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("used_memory:"));
-    let used: usize = used.unwrap().parse().unwrap();
-    server.command(&format!("CONFIG SET maxmemory {}", used - 1024 * 1024));
+    server.limit_memory();
     let append = new_append(LANE, &opened, 1, "refused");
     engine.append(&append).await.unwrap_err();
     // Reading causes the trimming.
